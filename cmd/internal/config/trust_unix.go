@@ -1,0 +1,25 @@
+// SPDX-License-Identifier: Apache-2.0
+
+//go:build unix
+
+package config
+
+import (
+	"fmt"
+	"io/fs"
+	"os"
+	"syscall"
+)
+
+// untrusted says why a file's owner or mode make it no configuration of ours,
+// and what mends it.
+func untrusted(path string, info fs.FileInfo) (why, next string) {
+	if stat, ok := info.Sys().(*syscall.Stat_t); !ok || stat.Uid != 0 && int(stat.Uid) != os.Geteuid() {
+		return "belongs to another user, so it is not trusted", "run: chown \"$(id -un)\" " + path
+	}
+	if info.Mode().Perm()&0o022 != 0 {
+		return fmt.Sprintf("can be written by other users (mode %04o), so it is not trusted", info.Mode().Perm()),
+			"run: chmod go-w " + path
+	}
+	return "", ""
+}
