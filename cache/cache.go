@@ -156,11 +156,11 @@ func (c *Cache) Put(entry Entry, now time.Time) error {
 	if err != nil {
 		return err
 	}
+	c.prune(now)
 	dir := c.hostDir(entry.Host)
 	if err := PrivateDir(dir); err != nil {
 		return err
 	}
-	c.prune(now)
 	return WriteFile(filepath.Join(dir, hash(entry.Key, entry.Identity)+".json"), text)
 }
 
