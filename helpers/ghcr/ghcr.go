@@ -146,6 +146,9 @@ func enterpriseServer(env *helpers.Env) string {
 // else gh's own order holds (gh help environment): GH_TOKEN first.
 func (provider) Sources(req helpers.Request) []helpers.Source {
 	env, server := req.Env, serverOf(req.Target.Host)
+	if server == "" { // or else it would equal the server that no variable names
+		return nil
+	}
 	var variables []string
 	if jobServer(env) == server {
 		variables = append(variables, "GH_TOKEN", "GITHUB_TOKEN")
