@@ -45,6 +45,7 @@ type Cloud struct {
 	conns   map[net.Conn]bool
 	closed  bool
 	reset   []func()
+	azure   *Azure
 }
 
 type hostHandler struct {
@@ -383,4 +384,15 @@ type closingConn struct {
 func (c *closingConn) Close() error {
 	c.closed()
 	return c.Conn.Close()
+}
+
+// ServeTLS serves the registered hosts over TLS on a free port of 127.0.0.1 and
+// returns its address, for a client that dials it whatever the host's name.
+func (c *Cloud) ServeTLS() (address string, err error) {
+	listener, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		return "", fmt.Errorf("listening on loopback: %w", err)
+	}
+	c.serve(tls.NewListener(listener, c.CA.ServerConfig("localhost")), http.HandlerFunc(c.dispatch))
+	return listener.Addr().String(), nil
 }
