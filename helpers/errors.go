@@ -54,9 +54,10 @@ func IsAbsent(err error) bool {
 }
 
 // CheckSecret finds the faults that a secret from a variable or a store has
-// when it was never filled in: empty, an unexpanded ${…} or $(…), the mask of a
-// CI system, a line break in the middle. It returns what is wrong, or "".
-// Surrounding white space is not a fault: trim it before use.
+// when it was never filled in: empty, an unexpanded ${…}, $(…) or %…%, the mask
+// of a CI system. It returns what is wrong, or "". Surrounding white space is
+// not a fault (trim it before use), nor are line breaks inside (a JSON key has
+// them).
 func CheckSecret(value string) string {
 	switch v := strings.TrimSpace(value); {
 	case v == "":

@@ -5,6 +5,7 @@ package helpers
 import (
 	"fmt"
 	"log/slog"
+	"unique"
 )
 
 // mask is what every rendering of a Secret shows.
@@ -14,16 +15,30 @@ const mask = "***"
 // encoding it yields "***"; only [Secret.Reveal] gives the value, so that a
 // search for Reveal lists every place where a secret leaves the program.
 // The zero value is the empty secret. Secrets can be compared with ==.
-type Secret struct{ value string }
+//
+// The value lies behind a handle because package fmt does not call the methods
+// of an unexported field, nor any for %p: it would print a plain string there,
+// and prints an address instead.
+type Secret struct{ value unique.Handle[string] }
 
 // NewSecret wraps value.
-func NewSecret(value string) Secret { return Secret{value} }
+func NewSecret(value string) Secret {
+	if value == "" {
+		return Secret{}
+	}
+	return Secret{unique.Make(value)}
+}
 
 // Reveal returns the secret itself.
-func (s Secret) Reveal() string { return s.value }
+func (s Secret) Reveal() string {
+	if s.Empty() {
+		return ""
+	}
+	return s.value.Value()
+}
 
 // Empty reports whether there is no secret.
-func (s Secret) Empty() bool { return s.value == "" }
+func (s Secret) Empty() bool { return s == Secret{} }
 
 // String implements fmt.Stringer and never shows the secret.
 func (s Secret) String() string { return mask }
