@@ -181,13 +181,21 @@ func TestInputsDecideAHit(t *testing.T) {
 		},
 		{
 			"token renewed", func(dir string) Input { return Input{Kind: InputClaims, Name: filepath.Join(dir, "t")} },
-			func(t *testing.T, dir string, _ map[string]string) { write(t, filepath.Join(dir, "t"), jwt("pod", "1")) },
-			func(t *testing.T, dir string, _ map[string]string) { write(t, filepath.Join(dir, "t"), jwt("pod", "2")) }, true,
+			func(t *testing.T, dir string, _ map[string]string) {
+				write(t, filepath.Join(dir, "t"), jwt("pod", "1"))
+			},
+			func(t *testing.T, dir string, _ map[string]string) {
+				write(t, filepath.Join(dir, "t"), jwt("pod", "2"))
+			}, true,
 		},
 		{
 			"token of another subject", func(dir string) Input { return Input{Kind: InputClaims, Name: filepath.Join(dir, "t")} },
-			func(t *testing.T, dir string, _ map[string]string) { write(t, filepath.Join(dir, "t"), jwt("pod", "1")) },
-			func(t *testing.T, dir string, _ map[string]string) { write(t, filepath.Join(dir, "t"), jwt("dop", "1")) }, false,
+			func(t *testing.T, dir string, _ map[string]string) {
+				write(t, filepath.Join(dir, "t"), jwt("pod", "1"))
+			},
+			func(t *testing.T, dir string, _ map[string]string) {
+				write(t, filepath.Join(dir, "t"), jwt("dop", "1"))
+			}, false,
 		},
 	}
 	for _, tt := range tests {

@@ -59,7 +59,8 @@ func (w World) measure(inputs []Input) ([]Input, bool) {
 	measured := make([]Input, 0, len(inputs))
 	for _, input := range inputs {
 		input.Tag = w.tag(input)
-		if input.Tag == absent && (input.Kind == InputBoot || input.Kind == InputHost || input.Kind == InputClaims) {
+		mayBeAbsent := input.Kind == InputEnv || input.Kind == InputFile
+		if input.Tag == absent && !mayBeAbsent {
 			return nil, false
 		}
 		measured = append(measured, input)

@@ -134,11 +134,7 @@ func (p *Program) open() (*resolve.Resolver, *state.State, error) {
 	}
 	r := &resolve.Resolver{Env: p.Env, Config: settings, Cache: p.openCache()}
 	p.Env.Remember = r.Cache.Remember
-	chosen := p.Env.Getenv("REGAUTH_STORE")
-	if chosen == "" {
-		chosen = settings.Store
-	}
-	r.Logins, r.LoginsErr = static.Open(p.Env, chosen)
+	r.Logins, r.LoginsErr = static.Open(p.Env, settings.Store)
 	return r, state.Open(p.Env), err
 }
 
