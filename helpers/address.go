@@ -117,7 +117,7 @@ func ParseAddress(raw string) (Address, error) {
 // is none.
 func cleanHost(authority string) (host, why string) {
 	authority = strings.ToLower(authority)
-	name, port := authority, ""
+	var name, port string
 	if strings.HasPrefix(authority, "[") { // IPv6 literal, RFC 3986 3.2.2
 		end := strings.IndexByte(authority, ']')
 		if end < 0 {

@@ -88,7 +88,7 @@ func TestWithoutAFolderNothingIsKept(t *testing.T) {
 }
 
 func TestParentIsStable(t *testing.T) {
-	if Parent() == "" || Parent() != Parent() {
+	if first, second := Parent(), Parent(); first == "" || first != second {
 		t.Error("the parent has no stable name")
 	}
 }
