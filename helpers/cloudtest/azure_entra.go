@@ -3,7 +3,7 @@
 package cloudtest
 
 import (
-	"crypto/sha1" //nolint:gosec // x5t is a SHA-1 thumbprint by definition (RFC 7515 4.1.7)
+	"crypto/sha1" // x5t is a SHA-1 thumbprint by definition (RFC 7515 4.1.7)
 	"crypto/sha256"
 	"encoding/base64"
 	"errors"
@@ -250,7 +250,7 @@ func (e *entra) authenticate(r *http.Request, app AzureApp) *entraError {
 // credentials").
 func (e *entra) certificate(r *http.Request, app AzureApp, assertion string, header map[string]any) *entraError {
 	for _, cert := range app.Certificates {
-		short, long := sha1.Sum(cert.Raw), sha256.Sum256(cert.Raw) //nolint:gosec // see the import
+		short, long := sha1.Sum(cert.Raw), sha256.Sum256(cert.Raw)
 		if !isThumbprint(header["x5t"], short[:]) && !isThumbprint(header["x5t#S256"], long[:]) {
 			continue
 		}
