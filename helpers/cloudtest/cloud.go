@@ -46,6 +46,8 @@ type Cloud struct {
 	closed  bool
 	reset   []func()
 	azure   *Azure
+	aws     awsParts
+	google  *Google
 }
 
 type hostHandler struct {
