@@ -99,7 +99,8 @@ func registries(server string) []string {
 // serverOf is the reverse of registries: the GitHub server that issues tokens
 // for the registry. Any other host, which only a configuration can bring here,
 // is taken for a server that serves images under its own name, as GitHub
-// Enterprise Server does without subdomain isolation.
+// Enterprise Server does without subdomain isolation. GitHub's own hosts that
+// are no registry have no server, "".
 func serverOf(registry string) string {
 	if registry == comRegistry {
 		return comServer
@@ -109,6 +110,9 @@ func serverOf(registry string) string {
 		if found && slices.Contains(registries(server), registry) {
 			return server
 		}
+	}
+	if !isServer(registry) {
+		return ""
 	}
 	return registry
 }
@@ -146,7 +150,7 @@ func enterpriseServer(env *helpers.Env) string {
 // else gh's own order holds (gh help environment): GH_TOKEN first.
 func (provider) Sources(req helpers.Request) []helpers.Source {
 	env, server := req.Env, serverOf(req.Target.Host)
-	if server == "" { // or else it would equal the server that no variable names
+	if server == "" { // it must not equal the server that no variable names
 		return nil
 	}
 	var variables []string
@@ -177,7 +181,12 @@ func actor(env *helpers.Env) string {
 	return name
 }
 
-func (provider) Hint(t helpers.Target) string { return signIn(serverOf(t.Host)) }
+func (provider) Hint(t helpers.Target) string {
+	if server := serverOf(t.Host); server != "" {
+		return signIn(server)
+	}
+	return "docker login " + t.Host
+}
 
 func signIn(server string) string {
 	return "gh auth login --hostname " + server + " --scopes read:packages"
