@@ -19,9 +19,6 @@ const shortLife = time.Hour
 // registry").
 const nullGUID = "00000000-0000-0000-0000-000000000000"
 
-// tokenUser is the user name under which Docker keeps an OAuth2 refresh token.
-const tokenUser = "<token>"
-
 // LoginExpiry tells until when (UTC) a login holds that was stored at now, or
 // zero when it holds until it is erased. A token that says it itself is taken
 // at its word, without checking who signed it: an Amazon ECR password (user

@@ -68,6 +68,9 @@ func (p *program) notFound() bool {
 // package made of it. secret is what was on its standard input, if anything: a
 // helper that repeats it is not quoted.
 func (p *program) failure(name string, err error, secret string) *helpers.MintError {
+	if p.err != nil {
+		err = p.err // the client package passes on its words only
+	}
 	failed := &helpers.MintError{
 		Source: name, Err: err,
 		Next: "see what it says to: " + prefix + name + " list",
