@@ -34,10 +34,25 @@ type refusal struct {
 	status int
 	code   string // of the registry's error list: "UNAUTHORIZED", "DENIED"
 	text   string // the registry's words, as sent
+	ours   string // our words where the registry's cannot be read
 	after  time.Duration
 }
 
-func (r *refusal) Error() string { return fmt.Sprintf("HTTP %d %s: %s", r.status, r.code, r.text) }
+func (r *refusal) Error() string {
+	return fmt.Sprintf("HTTP %d %s: %s%s", r.status, r.code, r.text, r.ours)
+}
+
+// why is the reason for a sentence, after a colon: the registry's own words in
+// quotes, or ours, or nothing.
+func (r *refusal) why() string {
+	switch {
+	case r.text != "":
+		return ": " + helpers.Show(r.text)
+	case r.ours != "":
+		return ": " + r.ours
+	}
+	return ""
+}
 
 // exchange trades an Entra token for the registry's refresh token (AAD-OAuth.md
 // of github.com/Azure/acr). The request goes to the host that [provider.Match]
@@ -82,7 +97,7 @@ func exchangeOnce(ctx context.Context, env *helpers.Env, host string, form url.V
 	}
 	refused := &refusal{status: resp.StatusCode, after: retryAfter(resp.Header.Get("Retry-After"))}
 	if len(body) > maxBody {
-		refused.text = "the answer is larger than any token"
+		refused.ours = "the answer is larger than any token"
 		return "", refused
 	}
 	var answer struct {
@@ -90,7 +105,7 @@ func exchangeOnce(ctx context.Context, env *helpers.Env, host string, form url.V
 		Errors []struct{ Code, Message string }
 	}
 	if json.Unmarshal(body, &answer) != nil {
-		refused.text = "the answer is not JSON, so it is from a proxy or a page in between"
+		refused.ours = "the answer is not the registry's (no JSON), so a proxy may stand in between"
 		return "", refused
 	}
 	if resp.StatusCode == http.StatusOK && answer.Token != "" {

@@ -73,10 +73,13 @@ func TestSignInFailures(t *testing.T) {
 		{"throttled", func(lab) {
 			loop.Fail(cloudtest.Fault{Service: "entra", Action: "token", Status: 429, Body: `{"error":"temporarily_unavailable"}`})
 		}, secretName, "throttles", "wait"},
-		{"server error", func(lab) { loop.Fail(cloudtest.Fault{Service: "entra", Action: "token", Status: 503, Body: "<html>"}) }, secretName, "login.microsoftonline.com answered HTTP 503", "check"},
+		{"server error", func(lab) { loop.Fail(cloudtest.Fault{Service: "entra", Action: "token", Status: 503, Body: "<html>"}) }, secretName, "login.microsoftonline.com answered HTTP 503", "try again"},
 		{"HTML page", func(lab) {
 			loop.Fail(cloudtest.Fault{Service: "entra", Status: 200, Body: "<html>\x1b[31mSign in to the network</html>"})
-		}, secretName, "", "check"},
+		}, secretName, "json decode error", "check the connection to login.microsoftonline.com"},
+		{"garbled answer with a token in it", func(lab) {
+			loop.Fail(cloudtest.Fault{Service: "entra", Action: "token", Status: 200, Body: `{"access_token":"eyJhbGciOiJSUzI1NiJ9.` + secret + `",]`})
+		}, secretName, "json decode error", "check the connection to login.microsoftonline.com"},
 		{"huge page", func(lab) {
 			loop.Fail(cloudtest.Fault{Service: "entra", Action: "token", Status: 200, Body: strings.Repeat(" ", 2*maxBody) + "{}"})
 		}, secretName, "too large", "check"},
@@ -136,7 +139,7 @@ func TestExchangeFailures(t *testing.T) {
 		{"throttled", fault(cloudtest.Fault{Status: 429, Body: `{"errors":[{"code":"TOOMANYREQUESTS","message":"slow down"}]}`}), `(HTTP 429): "slow down"`, "wait", 3},
 		{"throttled for long", fault(cloudtest.Fault{Status: 429, Header: http.Header{"Retry-After": {"60"}}, Body: `{}`}), `(HTTP 429)`, "wait", 1},
 		{"server error", fault(cloudtest.Fault{Status: 502, Body: "bad gateway"}), "(HTTP 502)", "try again", 3},
-		{"HTML page", fault(cloudtest.Fault{Status: 200, Body: "<html>Sign in</html>"}), "not JSON", "connection", 1},
+		{"HTML page", fault(cloudtest.Fault{Status: 200, Body: "<html>Sign in</html>"}), "(HTTP 200): the answer is not the registry's", "connection", 1},
 		{"no token in it", fault(cloudtest.Fault{Status: 200, Body: `{"refresh_token":""}`}), "gave no token (HTTP 200)", "connection", 1},
 		{"huge", fault(cloudtest.Fault{Status: 200, Body: `{"refresh_token":"` + strings.Repeat("x", maxBody) + `"}`}), "larger than any token", "connection", 1},
 		{"redirect", fault(cloudtest.Fault{Status: 307, Header: http.Header{"Location": {"https://evil.example/oauth2/exchange"}}}), "sends the exchange elsewhere (HTTP 307)", "connection", 1},
@@ -303,4 +306,14 @@ func (file recorded) RoundTrip(r *http.Request) (*http.Response, error) {
 	}
 	resp, err := http.ReadResponse(bufio.NewReader(f), r)
 	return resp, errors.Join(err)
+}
+
+// TestRoleAdviceForDomainNameLabel holds that az is given the registry's own
+// name, without the hash of its login server.
+func TestRoleAdviceForDomainNameLabel(t *testing.T) {
+	l := newLab(t)
+	l.ordinary()
+	l.AddRegistry("corp-ab12cd.azurecr.io", cloudtest.AzureRegistry{})
+	_, _, err := l.token("corp-ab12cd.azurecr.io", helpers.Choice{})
+	wantFailure(t, err, secretName, "a missing role", "az acr show -n corp --query")
 }

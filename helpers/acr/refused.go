@@ -26,7 +26,9 @@ func (l lookup) signInFailed(ctx context.Context, err error) error {
 	if ctx.Err() != nil {
 		failed.Err = errors.Join(ctx.Err(), err)
 		failed.Cause = "Azure did not answer the sign-in in time"
-		failed.Next = "check the connection to " + l.cloud.authorities[0]
+		if l.signsInItself() {
+			failed.Next = "check the connection to " + l.authority()
+		}
 		return failed
 	}
 	var refused *azidentity.AuthenticationFailedError
@@ -35,28 +37,47 @@ func (l lookup) signInFailed(ctx context.Context, err error) error {
 	}
 	text, status := said(refused)
 	failed.Cause = helpers.Line(text)
-	if status == http.StatusTooManyRequests {
+	code := aadsts.FindString(text)
+	next := l.adviceFor(code)
+	switch {
+	case status == http.StatusTooManyRequests:
 		failed.Cause, failed.Next = "Azure throttles sign-ins (HTTP 429)", "wait a minute and try again"
-		return failed
-	}
-	if next := l.adviceFor(aadsts.FindString(text)); next != "" {
+	case status >= http.StatusInternalServerError:
+		failed.Next = tryAgain
+	case next != "":
 		failed.Next = next
+	case code == "" && l.signsInItself():
+		failed.Next = "check the connection to " + l.authority()
 	}
 	return failed
+}
+
+// signsInItself reports whether the source talks to Entra from this process.
+func (l lookup) signsInItself() bool {
+	return l.source == secretName || l.source == certificateName || l.source == federatedName
+}
+
+// authority names the sign-in host for messages.
+func (l lookup) authority() string {
+	if own := l.ownAuthority(); own != "" {
+		return helpers.Line(own)
+	}
+	return l.cloud.authorities[0]
 }
 
 // notOffered judges an error by which the SDK says that its source is not
 // there: a machine without any identity, as opposed to one with several.
 func (l lookup) notOffered(failed *helpers.MintError) error {
-	text := plain(failed.Err)
-	if l.source == managedName && !strings.Contains(text, severalIdentities) {
-		return l.absent("this machine has no identity for it: " + text)
-	}
-	failed.Cause = text
-	if l.source == managedName {
+	failed.Cause = plain(failed.Err)
+	switch {
+	case l.source != managedName:
+		return failed
+	case strings.Contains(failed.Err.Error(), severalIdentities):
+		failed.Cause = "several identities are assigned to this machine, and none is named"
 		failed.Next = "set " + varClient + " or client_id to the one that is meant"
+		return failed
 	}
-	return failed
+	return l.absent("this machine has no identity of its own")
 }
 
 // severalIdentities begins what the metadata service says when it has to
@@ -99,10 +120,21 @@ func plain(err error) string {
 		text = rest
 	}
 	text, _, _ = strings.Cut(text, "To troubleshoot, visit")
+	for _, mark := range bodyMarks {
+		text, _, _ = strings.Cut(text, mark)
+	}
+	text = bearerLike.ReplaceAllString(text, "***")
 	text, _, _ = strings.Cut(text, "Trace ID:")
 	text = strings.TrimPrefix(strings.TrimSpace(text), "ERROR: ")
 	return helpers.Line(strings.TrimSpace(text))
 }
+
+// bodyMarks begin the part of an SDK error that repeats an answer's text. A
+// garbled answer may hold a token, so nothing from there on is shown.
+var bodyMarks = []string{"json message bytes were", "raw message was", "{", "<"}
+
+// bearerLike finds what may be a JWT, wherever it stands.
+var bearerLike = regexp.MustCompile(`eyJ[A-Za-z0-9_.-]*`)
 
 // signInAgain is the next command when nothing more precise is known.
 func (l lookup) signInAgain() string {
@@ -163,12 +195,11 @@ func (l lookup) exchangeFailed(ctx context.Context, err error, bearer claims) er
 		failed.Cause = host + " cannot be reached: " + helpers.Line(err.Error())
 		return failed
 	}
-	quoted := ""
-	if refused.text != "" {
-		quoted = ": " + helpers.Show(refused.text)
-	}
+	quoted := refused.why()
 	failed.Cause = fmt.Sprintf("%s gave no token (HTTP %d)%s", host, refused.status, quoted)
-	name := l.req.Target.Registry
+	// Registry names are letters and digits; a hyphen begins the hash of a
+	// domain name label, which az does not want.
+	name, _, _ := strings.Cut(l.req.Target.Registry, "-")
 	switch status := refused.status; {
 	case status == http.StatusUnauthorized && isARM(bearer.audience()):
 		failed.Cause = fmt.Sprintf("%s takes no Resource Manager tokens (azureADAuthenticationAsArm is disabled), and %s gave one%s", host, l.source, quoted)
@@ -184,12 +215,15 @@ func (l lookup) exchangeFailed(ctx context.Context, err error, bearer claims) er
 	case status == http.StatusTooManyRequests:
 		failed.Next = "wait a minute and try again"
 	case status >= 500:
-		failed.Next = "try again; https://azure.status.microsoft shows known trouble"
+		failed.Next = tryAgain
 	case status >= 300 && status < 400:
 		failed.Cause = fmt.Sprintf("%s sends the exchange elsewhere (HTTP %d), which is not followed", host, status)
 	}
 	return failed
 }
+
+// tryAgain is the advice for a fault on Azure's side.
+const tryAgain = "try again; https://azure.status.microsoft shows known trouble"
 
 // firewallWords stand in a registry's refusal when its network rules refuse an
 // address.
