@@ -1,0 +1,133 @@
+// SPDX-License-Identifier: Apache-2.0
+
+// Package all is the host table: every provider on one line, in the order in
+// which they are asked, and the rules by which a host finds its provider.
+package all
+
+import (
+	"fmt"
+	"strings"
+
+	"github.com/regauth/docker-credential-regauth/helpers"
+	"github.com/regauth/docker-credential-regauth/helpers/acr"
+	"github.com/regauth/docker-credential-regauth/helpers/ghcr"
+	"github.com/regauth/docker-credential-regauth/helpers/gitlab"
+	"github.com/regauth/docker-credential-regauth/helpers/harbor"
+	"github.com/regauth/docker-credential-regauth/helpers/hub"
+	"github.com/regauth/docker-credential-regauth/helpers/quay"
+	"github.com/regauth/docker-credential-regauth/helpers/static"
+)
+
+// Line is one line of the host table.
+type Line struct {
+	Provider helpers.Provider
+	// Anonymous says whether the provider's registries ever answer without a
+	// credential; every Target it makes says the same.
+	Anonymous helpers.Anonymous
+}
+
+// Table returns the host table in the order in which it is read. No two lines
+// match the same host, but for the last, which takes what is left.
+func Table() []Line {
+	const possible = helpers.AnonymousPossible
+	return []Line{
+		{acr.New(), possible},
+		{ghcr.New(), possible},
+		{hub.New(), possible},
+		{gitlab.New(), possible},
+		{quay.New(), possible},
+		{harbor.New(), possible},
+		{static.New(), possible},
+	}
+}
+
+// All returns the providers of the table, in its order.
+func All() []helpers.Provider {
+	var providers []helpers.Provider
+	for _, line := range Table() {
+		providers = append(providers, line.Provider)
+	}
+	return providers
+}
+
+// ChoiceError says that a rule of the configuration names a provider that
+// cannot answer for the host.
+type ChoiceError struct {
+	Rule string // the rule's match, as written
+	Line int    // its line in the configuration file, counted from 1
+	Why  string
+}
+
+func (e *ChoiceError) Error() string {
+	return fmt.Sprintf("configuration, line %d: match = %s: %s", e.Line, helpers.Show(e.Rule), e.Why)
+}
+
+// Find returns the provider that answers for host (the Host of a normalised
+// address; when the choice has an alias, the host to mint for, which is the
+// caller's to follow) and what it knows of it:
+//
+//   - the provider that the configuration names, if it knows the host or may
+//     adopt it;
+//   - else the one whose table has the host;
+//   - else the one that adopts it because the job's variables name it;
+//   - else static, which takes every host.
+//
+// The error is a [*ChoiceError]: the named provider is unknown, or it is one
+// that sends minted tokens to the hosts of its own table only and this is none
+// of them. An empty host is [helpers.ErrNoAddress].
+func Find(host string, choice helpers.Choice, env *helpers.Env) (helpers.Provider, helpers.Target, error) {
+	if host == "" {
+		return nil, helpers.Target{}, helpers.ErrNoAddress
+	}
+	if choice.Provider != "" {
+		return chosen(host, choice, env)
+	}
+	providers := All()
+	rest := providers[len(providers)-1]
+	for _, p := range providers {
+		if target, ok := p.Match(host); ok && p != rest {
+			return p, target, nil
+		}
+	}
+	for _, p := range providers {
+		if target, ok := adopt(p, host, env, false); ok {
+			return p, target, nil
+		}
+	}
+	target, _ := rest.Match(host)
+	return rest, target, nil
+}
+
+// chosen finds the provider that the configuration names.
+func chosen(host string, choice helpers.Choice, env *helpers.Env) (helpers.Provider, helpers.Target, error) {
+	var names []string
+	named := false
+	for _, p := range All() {
+		names = append(names, p.Name())
+		if p.Name() != choice.Provider {
+			continue
+		}
+		named = true
+		if target, ok := p.Match(host); ok {
+			return p, target, nil
+		}
+		if target, ok := adopt(p, host, env, true); ok {
+			return p, target, nil
+		}
+	}
+	why := fmt.Sprintf("provider %s does not answer for %s: its own host table decides where its tokens may go",
+		helpers.Show(choice.Provider), helpers.Line(host))
+	if !named {
+		why = fmt.Sprintf("there is no provider %s; there are %s",
+			helpers.Show(choice.Provider), strings.Join(names, ", "))
+	}
+	return nil, helpers.Target{}, &ChoiceError{Rule: choice.Rule, Line: choice.Line, Why: why}
+}
+
+func adopt(p helpers.Provider, host string, env *helpers.Env, configured bool) (helpers.Target, bool) {
+	adopter, ok := p.(helpers.Adopter)
+	if !ok {
+		return helpers.Target{}, false
+	}
+	return adopter.Adopt(host, env, configured)
+}
