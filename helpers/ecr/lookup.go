@@ -1,0 +1,223 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package ecr
+
+import (
+	"context"
+	"net/http"
+	"os"
+	"os/exec"
+	"runtime"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/aws/aws-sdk-go-v2/aws"
+	"github.com/aws/aws-sdk-go-v2/aws/retry"
+	"github.com/aws/aws-sdk-go-v2/config"
+	"github.com/aws/aws-sdk-go-v2/credentials/ec2rolecreds"
+	"github.com/aws/aws-sdk-go-v2/credentials/processcreds"
+	"github.com/aws/aws-sdk-go-v2/credentials/stscreds"
+	"github.com/aws/aws-sdk-go-v2/feature/ec2/imds"
+	"github.com/aws/aws-sdk-go-v2/service/sts"
+	"github.com/aws/smithy-go/middleware"
+	smithyhttp "github.com/aws/smithy-go/transport/http"
+	"github.com/regauth/docker-credential-regauth/helpers"
+	"github.com/regauth/docker-credential-regauth/helpers/internal/metadata"
+)
+
+// lookup is the source at work on one request.
+type lookup struct {
+	req    helpers.Request
+	env    *helpers.Env
+	public bool
+	name   string
+}
+
+// identity is what the SDK's configuration found.
+type identity struct {
+	cfg   aws.Config
+	place place
+	// noMetadata says why the metadata service is not asked, "" when it is.
+	noMetadata string
+	// process keeps what a credential_process said on standard error.
+	process *tail
+}
+
+// token finds the identity, gets its credentials and trades them for a
+// registry password.
+func (l lookup) token(ctx context.Context) (helpers.Credential, error) {
+	id, err := l.identify(ctx)
+	if err != nil {
+		return helpers.Credential{}, err
+	}
+	keys, err := id.cfg.Credentials.Retrieve(ctx)
+	if err != nil {
+		return helpers.Credential{}, l.keysFailed(ctx, err, id)
+	}
+	grant, err := l.authorize(ctx, id.cfg)
+	if err != nil {
+		return helpers.Credential{}, l.failed(ctx, err, id)
+	}
+	c, err := grant.credential()
+	if err != nil {
+		return helpers.Credential{}, l.failed(ctx, err, id)
+	}
+	c.Source, c.Identity, c.BindTo, c.NoCache = id.place.source, id.place.identity, id.place.bind, id.place.noCache
+	c.Minted, c.IssuedAt = true, l.env.Now().UTC()
+	for _, end := range []time.Time{keysEnd(keys), id.place.end} {
+		if !end.IsZero() && end.Before(c.ExpiresAt) {
+			c.ExpiresAt = end.UTC()
+		}
+	}
+	return c, nil
+}
+
+// keysEnd is when session keys stop working; an ECR password stops with them
+// (Amazon ECR User Guide, "Troubleshooting Docker commands"), whatever its own
+// expiry says.
+func keysEnd(keys aws.Credentials) time.Time {
+	if keys.CanExpire {
+		return keys.Expires
+	}
+	return time.Time{}
+}
+
+// identify loads the SDK's configuration. The metadata service is left out at
+// first, and the question whether it may be asked is put only when it is what
+// the configuration ends at: the answer may cost a connection attempt.
+func (l lookup) identify(ctx context.Context) (*identity, error) {
+	id := &identity{}
+	var err error
+	if id.cfg, err = config.LoadDefaultConfig(ctx, l.options(false)...); err != nil {
+		return nil, l.configFailed(ctx, err)
+	}
+	if slices.Contains(sourcesOf(id.cfg), aws.CredentialSourceIMDS) {
+		var ask bool
+		if ask, id.noMetadata = l.mayAskMetadata(ctx); ask {
+			id.noMetadata = ""
+			if id.cfg, err = config.LoadDefaultConfig(ctx, l.options(true)...); err != nil {
+				return nil, l.configFailed(ctx, err)
+			}
+		}
+	}
+	id.place = l.placeOf(id.cfg)
+	if why := l.unfitKeys(id.place); why != nil {
+		return nil, why
+	}
+	if err := l.instance(ctx, id); err != nil {
+		return nil, err
+	}
+	l.watchProcess(id)
+	if arn := l.req.Choice.RoleARN; arn != "" {
+		id.cfg.Credentials = aws.NewCredentialsCache(stscreds.NewAssumeRoleProvider(sts.NewFromConfig(id.cfg), arn,
+			func(o *stscreds.AssumeRoleOptions) { o.RoleSessionName = "regauth" }))
+		id.place = id.place.assuming(arn)
+	}
+	return id, nil
+}
+
+// options are ours; everything else the SDK finds by itself. The registry's
+// region is only the default: STS is asked where the user's own configuration
+// says.
+func (l lookup) options(askMetadata bool) []func(*config.LoadOptions) error {
+	options := []func(*config.LoadOptions) error{
+		config.WithDefaultRegion(l.req.Target.Region),
+		config.WithRetryer(func() aws.Retryer {
+			return retry.AddWithMaxBackoffDelay(retry.NewStandard(func(o *retry.StandardOptions) { o.MaxAttempts = 3 }), time.Second)
+		}),
+		config.WithAPIOptions([]func(*middleware.Stack) error{boundBodies}),
+	}
+	if l.req.Choice.Profile != "" {
+		options = append(options, config.WithSharedConfigProfile(l.req.Choice.Profile))
+	}
+	if !askMetadata {
+		options = append(options, config.WithEC2IMDSClientEnableState(imds.ClientDisabled))
+	}
+	return options
+}
+
+// mayAskMetadata reports whether the metadata service may be asked, and why (not).
+func (l lookup) mayAskMetadata(ctx context.Context) (ask bool, why string) {
+	if strings.EqualFold(l.env.Getenv("AWS_EC2_METADATA_DISABLED"), "true") {
+		return false, "AWS_EC2_METADATA_DISABLED is true"
+	}
+	return metadata.Ask(ctx, metadata.AWS, l.req)
+}
+
+// sourcesOf lists the steps by which the SDK comes to its keys.
+func sourcesOf(cfg aws.Config) []aws.CredentialSource {
+	if p, ok := cfg.Credentials.(aws.CredentialProviderSource); ok {
+		return p.ProviderSources()
+	}
+	return nil
+}
+
+func isInstance(cfg aws.Config) bool {
+	return aws.IsCredentialsProvider(cfg.Credentials, (*ec2rolecreds.Provider)(nil))
+}
+
+// maxAnswer bounds what is read of an answer, in bytes; a token is a few
+// thousand.
+const maxAnswer = 1 << 20
+
+// boundBodies keeps the SDK, which reads bodies whole, from reading more than
+// any answer holds.
+func boundBodies(stack *middleware.Stack) error {
+	return stack.Deserialize.Add(middleware.DeserializeMiddlewareFunc("regauthBound",
+		func(ctx context.Context, in middleware.DeserializeInput, next middleware.DeserializeHandler) (
+			middleware.DeserializeOutput, middleware.Metadata, error,
+		) {
+			out, meta, err := next.HandleDeserialize(ctx, in)
+			if resp, ok := out.RawResponse.(*smithyhttp.Response); ok && resp.Body != nil {
+				resp.Body = http.MaxBytesReader(nil, resp.Body, maxAnswer)
+			}
+			return out, meta, err
+		}), middleware.After)
+}
+
+// watchProcess makes a profile's own credential_process say what it says to us
+// instead of to Docker's terminal, and gives it no standard input: a get never
+// prompts, and its input is not the process's.
+func (l lookup) watchProcess(id *identity) {
+	shared := sharedOf(id.cfg)
+	if !aws.IsCredentialsProvider(id.cfg.Credentials, (*processcreds.Provider)(nil)) || shared.CredentialProcess == "" {
+		return
+	}
+	id.process = &tail{}
+	build := processcreds.NewCommandBuilderFunc(func(ctx context.Context) (*exec.Cmd, error) {
+		shell := []string{"sh", "-c"}
+		if runtime.GOOS == "windows" {
+			shell = []string{"cmd.exe", "/C"}
+		}
+		cmd := exec.CommandContext(ctx, shell[0], shell[1], shared.CredentialProcess) //nolint:gosec // the user's own profile
+		cmd.Env, cmd.Stderr = os.Environ(), id.process
+		cmd.WaitDelay = 500 * time.Millisecond
+		return cmd, nil
+	})
+	id.cfg.Credentials = aws.NewCredentialsCache(processcreds.NewProviderCommand(build))
+}
+
+// tail keeps the last bytes written to it.
+type tail struct{ text []byte }
+
+// maxTail is enough for the line that says what is wrong.
+const maxTail = 2048
+
+// Write implements [io.Writer].
+func (t *tail) Write(p []byte) (int, error) {
+	t.text = append(t.text, p...)
+	if extra := len(t.text) - maxTail; extra > 0 {
+		t.text = t.text[extra:]
+	}
+	return len(p), nil
+}
+
+// lastLine is the last line with anything in it.
+func (t *tail) lastLine() string {
+	if t == nil {
+		return ""
+	}
+	lines := strings.Split(strings.TrimSpace(string(t.text)), "\n")
+	return helpers.Line(lines[len(lines)-1])
+}
