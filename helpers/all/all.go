@@ -10,6 +10,8 @@ import (
 
 	"github.com/regauth/docker-credential-regauth/helpers"
 	"github.com/regauth/docker-credential-regauth/helpers/acr"
+	"github.com/regauth/docker-credential-regauth/helpers/ecr"
+	"github.com/regauth/docker-credential-regauth/helpers/gar"
 	"github.com/regauth/docker-credential-regauth/helpers/ghcr"
 	"github.com/regauth/docker-credential-regauth/helpers/gitlab"
 	"github.com/regauth/docker-credential-regauth/helpers/harbor"
@@ -29,9 +31,12 @@ type Line struct {
 // Table returns the host table in the order in which it is read. No two lines
 // match the same host, but for the last, which takes what is left.
 func Table() []Line {
-	const possible = helpers.AnonymousPossible
+	const never, possible = helpers.AnonymousNever, helpers.AnonymousPossible
 	return []Line{
+		{ecr.Private(), never},
+		{ecr.Public(), possible},
 		{acr.New(), possible},
+		{gar.New(), possible},
 		{ghcr.New(), possible},
 		{hub.New(), possible},
 		{gitlab.New(), possible},
