@@ -48,7 +48,7 @@ type stsRefusal struct {
 	reason        string
 }
 
-// stsOperations are the ones there are; each returns the result's fields.
+// serveSTS is the security token service.
 func (a *AWS) serveSTS(w http.ResponseWriter, r *http.Request) {
 	body, err := io.ReadAll(io.LimitReader(r.Body, maxAWSBody))
 	r.Body = io.NopCloser(bytes.NewReader(body))
@@ -88,7 +88,7 @@ func (a *AWS) answerXML(w http.ResponseWriter, r *http.Request, action string, r
 	record := Record{Service: "sts", Action: action, Host: apiHost(r), Status: http.StatusOK}
 	id := guid(randomID(16))
 	var answer any = stsAnswer{XMLName: xml.Name{Space: space, Local: action + "Response"},
-		Result: stsResult{XMLName: xml.Name{Local: action + "Result"}, Fields: result}, RequestID: id}
+		Result: result, RequestID: id}
 	if refused != nil {
 		record.Status, record.Refused = refused.status, refused.message
 		if refused.reason != "" {
@@ -105,13 +105,8 @@ func (a *AWS) answerXML(w http.ResponseWriter, r *http.Request, action string, r
 
 type stsAnswer struct {
 	XMLName   xml.Name
-	Result    stsResult
+	Result    any    // brings its own name
 	RequestID string `xml:"ResponseMetadata>RequestId"`
-}
-
-type stsResult struct {
-	XMLName xml.Name
-	Fields  any
 }
 
 type stsError struct {
@@ -123,13 +118,14 @@ type stsError struct {
 }
 
 type callerIdentity struct {
-	XMLName xml.Name `xml:"-"`
+	XMLName xml.Name `xml:"GetCallerIdentityResult"`
 	Arn     string
 	UserID  string `xml:"UserId"`
 	Account string
 }
 
 type assumed struct {
+	XMLName     xml.Name
 	ARN         string         `xml:"AssumedRoleUser>Arn"`
 	ID          string         `xml:"AssumedRoleUser>AssumedRoleId"`
 	Credentials stsCredentials `xml:"Credentials"`
@@ -199,7 +195,8 @@ func (a *AWS) start(role AWSRole, form url.Values) (any, *stsRefusal) {
 	a.mu.Lock()
 	arn := a.keys[id].arn
 	a.mu.Unlock()
-	return assumed{ARN: arn, ID: "AROA" + randomID(17) + ":" + name, Credentials: stsCredentials{id, secret, token, expires.Format(time.RFC3339)}}, nil
+	return assumed{XMLName: xml.Name{Local: form.Get("Action") + "Result"}, ARN: arn, ID: "AROA" + randomID(17) + ":" + name,
+		Credentials: stsCredentials{id, secret, token, expires.Format(time.RFC3339)}}, nil
 }
 
 // assumeWithWebIdentity is the one operation that nobody signs: the token says

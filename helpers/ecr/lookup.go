@@ -111,7 +111,7 @@ func (l lookup) identify(ctx context.Context) (*identity, error) {
 	l.watchProcess(id)
 	if arn := l.req.Choice.RoleARN; arn != "" {
 		id.cfg.Credentials = aws.NewCredentialsCache(stscreds.NewAssumeRoleProvider(sts.NewFromConfig(id.cfg), arn,
-			func(o *stscreds.AssumeRoleOptions) { o.RoleSessionName = "regauth" }))
+			func(o *stscreds.AssumeRoleOptions) { o.RoleSessionName, o.Duration = "regauth", roleSession }))
 		id.place = id.place.assuming(arn)
 	}
 	return id, nil
@@ -126,6 +126,11 @@ func (l lookup) options(askMetadata bool) []func(*config.LoadOptions) error {
 		config.WithRetryer(func() aws.Retryer {
 			return retry.AddWithMaxBackoffDelay(retry.NewStandard(func(o *retry.StandardOptions) { o.MaxAttempts = 3 }), time.Second)
 		}),
+		config.WithAssumeRoleCredentialOptions(func(o *stscreds.AssumeRoleOptions) {
+			if o.Duration == 0 {
+				o.Duration = roleSession
+			}
+		}),
 		config.WithAPIOptions([]func(*middleware.Stack) error{boundBodies}),
 	}
 	if l.req.Choice.Profile != "" {
@@ -136,6 +141,12 @@ func (l lookup) options(askMetadata bool) []func(*config.LoadOptions) error {
 	}
 	return options
 }
+
+// roleSession is how long an assumed role's session lasts unless the profile
+// says otherwise. Every role allows an hour (IAM's MaxSessionDuration is no
+// less, and role chaining no more); the SDK's default of 15 minutes would end
+// the registry password after as long.
+const roleSession = time.Hour
 
 // mayAskMetadata reports whether the metadata service may be asked, and why (not).
 func (l lookup) mayAskMetadata(ctx context.Context) (ask bool, why string) {

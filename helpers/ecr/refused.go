@@ -39,10 +39,15 @@ func (l lookup) halfKeys() error {
 	if l.req.Choice.Profile != "" {
 		return nil
 	}
-	for name, other := range map[string]string{"AWS_ACCESS_KEY_ID": "AWS_SECRET_ACCESS_KEY", "AWS_SECRET_ACCESS_KEY": "AWS_ACCESS_KEY_ID"} {
+	const id, secret = "AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY" //nolint:gosec // names
+	for i, name := range []string{id, secret} {
+		other := []string{secret, id}[i]
 		if l.env.Getenv(name) != "" && l.env.Getenv(other) == "" {
 			return &helpers.UnusableError{Source: "AWS environment keys", Why: name + " is set, but " + other + " is not",
 				Next: "set " + other + ", or unset " + name}
+		}
+		if value, set := l.env.LookupEnv(name); set && strings.TrimSpace(value) == "" {
+			return &helpers.UnusableError{Source: "AWS environment keys", Why: name + " is set but empty", Next: "set it, or unset it"}
 		}
 	}
 	return nil
@@ -156,8 +161,10 @@ func (l lookup) failed(ctx context.Context, err error, id *identity) error {
 		failed.Next = l.advice(api, operation, resp, id.place)
 	case resp != nil:
 		failed.Cause = fmt.Sprintf("%s answered %s with HTTP %d", service, operation, resp.HTTPStatusCode())
-	default:
+	case isUnreachable(err):
 		failed.Cause = service + " cannot be reached: " + reason(err)
+	default:
+		failed.Cause, failed.Next = service+": "+reason(err), id.place.signIn
 	}
 	return failed
 }
@@ -172,6 +179,13 @@ func said(api smithy.APIError) string {
 		return helpers.Line(message)
 	}
 	return helpers.Line(code + ": " + message)
+}
+
+// isUnreachable reports whether a request found no way to its host.
+func isUnreachable(err error) bool {
+	var send *smithyhttp.RequestSendError
+	var at *url.Error
+	return errors.As(err, &send) || errors.As(err, &at)
 }
 
 // reason is the innermost text of a failed connection.
