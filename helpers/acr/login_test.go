@@ -114,3 +114,24 @@ func TestIsGUID(t *testing.T) {
 		}
 	}
 }
+
+func TestPlain(t *testing.T) {
+	tests := []struct{ name, text, want string }{
+		{"type in front, guide behind", "AzureCLICredential: ERROR: please sign in. To troubleshoot, visit https://aka.ms/x", "please sign in."},
+		{"trace numbers", "AADSTS50001: no. Trace ID: 1 Correlation ID: 2", "AADSTS50001: no."},
+		{"answer as MSAL repeats it", "json decode error json message bytes were: secret", "json decode error"},
+		{"answer as its decoder repeats it", "invalid character raw message was: secret", "invalid character"},
+		{"JSON", `the endpoint responded with {"access_token":"secret"}`, "the endpoint responded with"},
+		{"page", "unexpected <html>secret</html>", "unexpected"},
+		{"token anywhere", "cannot use eyJhbGciOiJSUzI1NiJ9.eyJhIjoxfQ.c2ln here", "cannot use *** here"},
+		{"several lines and escapes", "one\n\x1b[31mtwo", `one \x1b[31mtwo`},
+		{"a sentence with Credential: in it", "no such Credential: x", "no such Credential: x"},
+	}
+	for _, test := range tests {
+		t.Run(test.name, func(t *testing.T) {
+			if got := plain(errors.New(test.text)); got != test.want {
+				t.Errorf("%q", got)
+			}
+		})
+	}
+}

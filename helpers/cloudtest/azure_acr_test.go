@@ -173,6 +173,13 @@ func TestRegistryTokens(t *testing.T) {
 			}
 		})
 	}
+	t.Run("kinds are not mixed up", func(t *testing.T) {
+		_, body := l.send(t, http.MethodPost, "https://"+testHost+"/oauth2/token", tests[0].form, nil)
+		token, _ := body["access_token"].(string)
+		if l.CheckRefreshToken(testHost, token) == nil {
+			t.Error("an access token is taken as a refresh token")
+		}
+	})
 	l.cloud.Advance(4 * time.Hour)
 	status, _ := l.send(t, http.MethodPost, "https://"+testHost+"/oauth2/token", tests[0].form, nil)
 	if status != http.StatusUnauthorized {
