@@ -4,11 +4,14 @@ package main
 
 import (
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
+	"io/fs"
 	"net/http"
 	"os"
 	"path/filepath"
+	"runtime"
 	"strconv"
 	"strings"
 	"testing"
@@ -50,6 +53,7 @@ func TestScripts(t *testing.T) {
 			"cloud":   cloudCommand,
 			"present": present,
 			"private": private,
+			"keyring": keyring,
 		},
 	})
 }
@@ -58,7 +62,12 @@ type cloudKey struct{}
 
 func setup(env *testscript.Env) error {
 	home := filepath.Join(env.WorkDir, "home")
-	if err := os.Mkdir(home, 0o700); err != nil {
+	if err := os.MkdirAll(home, 0o700); err != nil {
+		return err
+	}
+	// A script's files get the modes of the umask; some umasks let a group write.
+	config := filepath.Join(home, ".config", "regauth", "config.toml")
+	if err := os.Chmod(config, 0o600); err != nil && !errors.Is(err, fs.ErrNotExist) {
 		return err
 	}
 	cloud, err := cloudtest.Start(env.WorkDir)
@@ -68,7 +77,7 @@ func setup(env *testscript.Env) error {
 	env.Defer(cloud.Close)
 	env.Values[cloudKey{}] = cloud
 	aws := cloud.AWS()
-	aws.AddUser("demo", account, accessKey, secretKey)
+	aws.AddUser(cloudtest.AWSUser{Account: account, Name: "demo", KeyID: accessKey, Secret: secretKey})
 	for _, pair := range append(aws.EndpointEnv(),
 		"HOME="+home, "USERPROFILE="+home, "LOCALAPPDATA="+home, "APPDATA="+home,
 		"HTTPS_PROXY="+cloud.ProxyURL, "NO_PROXY=", "SSL_CERT_FILE="+cloud.CAFile, "AWS_CA_BUNDLE=",
@@ -109,7 +118,7 @@ func cloudCommand(ts *testscript.TestScript, neg bool, args []string) {
 		cloud.Fail(cloudtest.Fault{Service: args[1], Action: args[2], Hang: true})
 	case "heal":
 		cloud.Reset()
-		cloud.AWS().AddUser("demo", account, accessKey, secretKey)
+		cloud.AWS().AddUser(cloudtest.AWSUser{Account: account, Name: "demo", KeyID: accessKey, Secret: secretKey})
 	case "life":
 		life, err := time.ParseDuration(args[1])
 		ts.Check(err)
@@ -153,6 +162,23 @@ func private(ts *testscript.TestScript, _ bool, args []string) {
 			ts.Fatalf("nothing lies below %s", dir)
 		}
 	}
+}
+
+// keyring puts docker-credential-fakering on the script's PATH: a copy of this
+// binary, since the program refuses a helper that is itself.
+func keyring(ts *testscript.TestScript, _ bool, _ []string) {
+	self, err := os.Executable()
+	ts.Check(err)
+	text, err := os.ReadFile(self)
+	ts.Check(err)
+	dir := ts.MkAbs("ringbin")
+	ts.Check(os.Mkdir(dir, 0o700))
+	name := "docker-credential-fakering"
+	if runtime.GOOS == "windows" {
+		name += ".exe"
+	}
+	ts.Check(os.WriteFile(filepath.Join(dir, name), text, 0o700)) //nolint:gosec // a program
+	ts.Setenv("PATH", dir+string(os.PathListSeparator)+ts.Getenv("PATH"))
 }
 
 // fakering is a keychain program: it keeps logins in the file $FAKERING and

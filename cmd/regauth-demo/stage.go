@@ -87,7 +87,7 @@ func (s *stage) startCloud(opt options) error {
 	s.undo = append(s.undo, cloud.Close)
 	aws := cloud.AWS()
 	aws.TokenLife = tokenLife
-	aws.AddUser("demo", account, accessKey, secretKey)
+	aws.AddUser(cloudtest.AWSUser{Account: account, Name: "demo", KeyID: accessKey, Secret: secretKey})
 	front := cloud.Front(cloudtest.Front{
 		Host: ecrHost, Kind: cloudtest.KindECR,
 		Backend: registry.New(registry.Logger(log.New(io.Discard, "", 0))),

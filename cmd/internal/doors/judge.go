@@ -65,10 +65,24 @@ func line(host, what string, next ...string) string {
 	text := strings.Join(append(parts, what), ": ")
 	for _, advice := range next {
 		if advice != "" {
-			text += "; " + advice
+			text += "; " + runnable(advice)
 		}
 	}
 	return oneLine(text)
+}
+
+// programs begin an advice that is a command, not a sentence.
+var programs = map[string]bool{
+	"aws": true, "az": true, "azd": true, "gcloud": true, "gh": true, "docker": true, "pass": true,
+	"chmod": true, "chown": true,
+}
+
+// runnable says of an advice that is a command that it is one.
+func runnable(advice string) string {
+	if first, _, _ := strings.Cut(advice, " "); programs[first] {
+		return "run: " + advice
+	}
+	return advice
 }
 
 // warn makes the one line of a warning.

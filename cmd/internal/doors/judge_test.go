@@ -14,7 +14,7 @@ import (
 func TestJudge(t *testing.T) {
 	absent := []*helpers.AbsentError{{Source: "AWS environment", Why: "unset"}}
 	unusable := []*helpers.UnusableError{{Source: "GITHUB_TOKEN", Why: "is set but empty", Next: "unset it"}}
-	failed := &helpers.MintError{Source: "AWS profile dev", Cause: "the SSO session has ended", Next: "run: aws sso login"}
+	failed := &helpers.MintError{Source: "AWS profile dev", Cause: "the SSO session has ended", Next: "aws sso login"}
 	never, possible := helpers.AnonymousNever, helpers.AnonymousPossible
 	tests := []struct {
 		name      string
@@ -28,7 +28,7 @@ func TestJudge(t *testing.T) {
 		{"nothing configured, possible", resolve.Outcome{Looked: absent}, possible, false, "", ""},
 		{"nothing configured, possible, strict", resolve.Outcome{Looked: absent}, possible, true, "", ""},
 		{
-			"nothing configured, never", resolve.Outcome{Looked: absent, Hint: "run: aws configure"}, never, false,
+			"nothing configured, never", resolve.Outcome{Looked: absent, Hint: "aws configure"}, never, false,
 			"regauth: r.example: no identity (looked at AWS environment: unset); run: aws configure", "",
 		},
 		{

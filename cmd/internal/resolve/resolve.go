@@ -137,21 +137,19 @@ func (r *Resolver) ask(ctx context.Context, out *Outcome, sources []helpers.Sour
 			failed   *helpers.MintError
 		)
 		switch {
+		case errors.As(err, &failed) && source.Tier != helpers.TierStored:
+			out.Failed = failed
+			return
 		case errors.As(err, &absent):
 			out.Looked = append(out.Looked, absent)
-			continue
-		case source.Tier == helpers.TierStored && !errors.As(err, &unusable):
-			unread = err
-			continue
 		case errors.As(err, &unusable):
 			out.Unusable = append(out.Unusable, unusable)
-			continue
-		case errors.As(err, &failed):
-			out.Failed = failed
+		case source.Tier == helpers.TierStored:
+			unread = err
 		default:
 			out.Failed = asMintError(source.Name, err)
+			return
 		}
-		return
 	}
 	if unread != nil {
 		out.Failed = asMintError(storedName, unread)

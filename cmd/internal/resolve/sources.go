@@ -45,7 +45,6 @@ func (r *Resolver) helper(address helpers.Address, name string) helpers.Source {
 					Source: "docker-credential-" + name,
 					Cause:  "holds no credential for " + address.Host + ", and the configuration names it for this registry",
 					Next:   "sign in with it, or take `helper` out of the configuration",
-					Err:    err,
 				}
 			}
 			return helpers.Credential{Username: login.Username, Secret: login.Secret, ExpiresAt: login.ExpiresAt}, err
@@ -70,7 +69,7 @@ func (r *Resolver) storedLogin(address helpers.Address, req helpers.Request, pro
 		}
 		if why := helpers.CheckSecret(login.Secret.Reveal()); why != "" {
 			return helpers.Credential{}, &helpers.UnusableError{
-				Source: storedName, Why: why, Next: "run: docker login " + address.Host,
+				Source: storedName, Why: why, Next: "docker login " + address.Host,
 			}
 		}
 		if judge, ok := provider.(helpers.LoginJudge); ok {
