@@ -66,7 +66,7 @@ func TestAWriterThatIsKilled(t *testing.T) {
 
 func killAWriter(t *testing.T, dir string) {
 	t.Helper()
-	writer := exec.Command(os.Args[0]) //nolint:gosec,noctx // this test binary; it is killed below
+	writer := exec.Command(os.Args[0])
 	writer.Env = append(os.Environ(), writerDir+"="+dir)
 	stdout, err := writer.StdoutPipe()
 	if err != nil {

@@ -36,7 +36,7 @@ func TestMain(m *testing.M) {
 const (
 	account   = "123456789012"
 	accessKey = "AKIAIOSFODNN7EXAMPLE"
-	secretKey = "wJalrXUtnFEMI/K7MDENG/bPxRfiCYEXAMPLEKEY" //nolint:gosec // AWS's documented example
+	secretKey = "wJalrXUtnFEMI/K7MDENG/bPxRfiCYEXAMPLEKEY"
 )
 
 // TestScripts runs testdata/*.txtar: one script for each behaviour that a
@@ -188,7 +188,7 @@ func keyring(ts *testscript.TestScript, _ bool, _ []string) {
 	if runtime.GOOS == "windows" {
 		name += ".exe"
 	}
-	ts.Check(os.WriteFile(filepath.Join(dir, name), text, 0o700)) //nolint:gosec // a program
+	ts.Check(os.WriteFile(filepath.Join(dir, name), text, 0o700))
 	ts.Setenv("PATH", dir+string(os.PathListSeparator)+ts.Getenv("PATH"))
 }
 

@@ -33,7 +33,7 @@ const (
 	region    = "eu-west-1"
 	ecrHost   = account + ".dkr.ecr." + region + ".amazonaws.com"
 	accessKey = "AKIAIOSFODNN7EXAMPLE"
-	secretKey = "wJalrXUtnFEMI/K7MDENG/bPxRfiCYEXAMPLEKEY" //nolint:gosec // AWS's documented example
+	secretKey = "wJalrXUtnFEMI/K7MDENG/bPxRfiCYEXAMPLEKEY"
 
 	// locked is a repository that the demonstration's user may not push to.
 	locked = "team/locked"

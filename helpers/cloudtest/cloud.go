@@ -12,9 +12,7 @@
 package cloudtest
 
 import (
-	"bufio"
 	"crypto/tls"
-	"errors"
 	"fmt"
 	"io"
 	"log"
@@ -140,6 +138,17 @@ func (c *Cloud) ListenTLS(address string) error {
 	return nil
 }
 
+// ServeTLS serves the registered hosts over TLS on a free port of 127.0.0.1 and
+// returns its address, for a client that dials it whatever the host's name.
+func (c *Cloud) ServeTLS() (address string, err error) {
+	listener, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		return "", fmt.Errorf("listening on loopback: %w", err)
+	}
+	c.serve(tls.NewListener(listener, c.CA.ServerConfig("localhost")), http.HandlerFunc(c.dispatch))
+	return listener.Addr().String(), nil
+}
+
 func (c *Cloud) serve(listener net.Listener, handler http.Handler) {
 	server := &http.Server{
 		Handler:           handler,
@@ -187,50 +196,6 @@ func (c *Cloud) handler(host string) http.Handler {
 		}
 	}
 	return nil
-}
-
-// connect is the proxy: CONNECT host:443, then TLS with a certificate for it.
-func (c *Cloud) connect(w http.ResponseWriter, r *http.Request) {
-	if r.Method != http.MethodConnect {
-		if r.URL.IsAbs() { // a plain-HTTP request through the proxy
-			c.dispatch(w, r)
-			return
-		}
-		http.Error(w, "this is a proxy", http.StatusBadRequest)
-		return
-	}
-	host, _, err := net.SplitHostPort(r.Host)
-	if err != nil || c.handler(host) == nil {
-		c.Record(Record{Service: "none", Host: r.Host, Status: http.StatusBadGateway, Refused: "no such host here"})
-		http.Error(w, "no such host in the loopback cloud", http.StatusBadGateway)
-		return
-	}
-	conn, buffered, err := http.NewResponseController(w).Hijack()
-	if err != nil {
-		http.Error(w, "cannot take over the connection", http.StatusInternalServerError)
-		return
-	}
-	_, _ = io.WriteString(conn, "HTTP/1.1 200 Connection established\r\n\r\n")
-	c.track(conn, true)
-	defer c.track(conn, false)
-	server := &http.Server{
-		Handler:           http.HandlerFunc(c.dispatch),
-		ReadHeaderTimeout: 30 * time.Second,
-		ErrorLog:          log.New(io.Discard, "", 0),
-	}
-	secure := tls.Server(&bufferedConn{conn, buffered.Reader}, c.CA.ServerConfig(host))
-	_ = server.Serve(newOneListener(secure))
-}
-
-func (c *Cloud) track(conn net.Conn, open bool) {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	if open && !c.closed {
-		c.conns[conn] = true
-		return
-	}
-	delete(c.conns, conn)
-	_ = conn.Close()
 }
 
 // Now is the cloud's clock: tokens are issued and judged by it.
@@ -343,58 +308,4 @@ func (c *Cloud) takeFault(service, action string) *Fault {
 		return f
 	}
 	return nil
-}
-
-// bufferedConn gives back what the proxy's reader had already read.
-type bufferedConn struct {
-	net.Conn
-	reader *bufio.Reader
-}
-
-func (b *bufferedConn) Read(p []byte) (int, error) { return b.reader.Read(p) }
-
-// oneListener accepts one connection and ends when that is closed.
-type oneListener struct {
-	conn chan net.Conn
-	done chan struct{}
-	addr net.Addr
-}
-
-func newOneListener(conn net.Conn) *oneListener {
-	l := &oneListener{conn: make(chan net.Conn, 1), done: make(chan struct{}), addr: conn.LocalAddr()}
-	l.conn <- &closingConn{Conn: conn, closed: sync.OnceFunc(func() { close(l.done) })}
-	return l
-}
-
-func (l *oneListener) Accept() (net.Conn, error) {
-	select {
-	case conn := <-l.conn:
-		return conn, nil
-	case <-l.done:
-		return nil, errors.New("connection ended")
-	}
-}
-
-func (l *oneListener) Close() error   { return nil }
-func (l *oneListener) Addr() net.Addr { return l.addr }
-
-type closingConn struct {
-	net.Conn
-	closed func()
-}
-
-func (c *closingConn) Close() error {
-	c.closed()
-	return c.Conn.Close()
-}
-
-// ServeTLS serves the registered hosts over TLS on a free port of 127.0.0.1 and
-// returns its address, for a client that dials it whatever the host's name.
-func (c *Cloud) ServeTLS() (address string, err error) {
-	listener, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		return "", fmt.Errorf("listening on loopback: %w", err)
-	}
-	c.serve(tls.NewListener(listener, c.CA.ServerConfig("localhost")), http.HandlerFunc(c.dispatch))
-	return listener.Addr().String(), nil
 }
