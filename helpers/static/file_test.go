@@ -57,6 +57,11 @@ func TestFileNames(t *testing.T) {
 	if want := "the plain file " + filepath.Join("~", ".local", "share", "regauth", "logins.json"); s.Name() != want || !s.Plain() {
 		t.Errorf("%q, plain %v; want %q", s.Name(), s.Plain(), want)
 	}
+	elsewhere := t.TempDir()
+	t.Setenv("XDG_DATA_HOME", elsewhere)
+	if want := "the plain file " + filepath.Join(elsewhere, "regauth", "logins.json"); newFile(w.env).Name() != want {
+		t.Errorf("%q, want %q", newFile(w.env).Name(), want)
+	}
 }
 
 func TestFileExpiry(t *testing.T) {

@@ -135,6 +135,10 @@ func TestPlatformKeychainBesideOlderFile(t *testing.T) {
 	lists(t, s, map[string]string{"a.example": "new", "c.example": "old"})
 	lists(t, older, map[string]string{"c.example": "old"})
 
+	put(t, older, "a.example", login("stray", "stray-a")) // by a session without the keychain
+	holds(t, s, "a.example", "new", "new-a")
+	lists(t, s, map[string]string{"a.example": "new", "c.example": "old"})
+
 	t.Setenv("FAKE_MODE", "locked")
 	_, err = s.Get(t.Context(), address(t, "c.example"))
 	failed(t, err, "wincred", "locked")
