@@ -52,6 +52,9 @@ type AWSUser struct {
 
 // ARN returns the user's ARN.
 func (u AWSUser) ARN() string {
+	if u.Partition == "" {
+		u.Partition = "aws"
+	}
 	return "arn:" + u.Partition + ":iam::" + u.Account + ":user/" + u.Name
 }
 

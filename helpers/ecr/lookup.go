@@ -4,6 +4,7 @@ package ecr
 
 import (
 	"context"
+	"fmt"
 	"net/http"
 	"os"
 	"os/exec"
@@ -20,6 +21,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/credentials/stscreds"
 	"github.com/aws/aws-sdk-go-v2/feature/ec2/imds"
 	"github.com/aws/aws-sdk-go-v2/service/sts"
+	"github.com/aws/smithy-go/logging"
 	"github.com/aws/smithy-go/middleware"
 	smithyhttp "github.com/aws/smithy-go/transport/http"
 	"github.com/regauth/docker-credential-regauth/helpers"
@@ -131,6 +133,9 @@ func (l lookup) options(askMetadata bool) []func(*config.LoadOptions) error {
 				o.Duration = roleSession
 			}
 		}),
+		config.WithLogger(logging.LoggerFunc(func(_ logging.Classification, format string, v ...any) {
+			l.env.Log.Debug("AWS SDK: " + helpers.Line(fmt.Sprintf(format, v...))) // its default is standard error
+		})),
 		config.WithAPIOptions([]func(*middleware.Stack) error{boundBodies}),
 	}
 	if l.req.Choice.Profile != "" {

@@ -31,6 +31,25 @@ type place struct {
 	noCache  bool
 	signIn   string    // the command that renews or mends it
 	end      time.Time // of keys whose end only a variable tells
+	role     bool      // a role is assumed with what was found
+}
+
+// keeper is who hands out the keys, for the case that it does not answer and
+// the SDK does not say whom it asked.
+func (p place) keeper() string {
+	switch {
+	case p.role || p.kind == kindWebIdentity:
+		return "AWS STS"
+	case p.kind == kindSSO:
+		return "AWS SSO"
+	case p.kind == kindProcess:
+		return "credential_process"
+	case p.kind == kindContainer:
+		return "the container credentials endpoint"
+	case p.kind == kindInstance:
+		return "the EC2 metadata service"
+	}
+	return "AWS"
 }
 
 // kind is the first step of the way to the keys.
@@ -88,7 +107,7 @@ func (l lookup) placeOf(cfg aws.Config) place {
 	case role != "" && p.kind == kindWebIdentity && shared.Source == nil:
 		p.source = "AWS profile " + profile + " (" + p.source + ")"
 	case role != "":
-		p.identity = "role " + role + " as " + p.identity
+		p.identity, p.role = "role "+role+" as "+p.identity, true
 		p.source = "AWS profile " + profile + " (role " + role + ")"
 	case p.kind != kindContainer && p.kind != kindInstance:
 		p.source = "AWS profile " + profile + " (" + p.source + ")"
@@ -181,7 +200,7 @@ func short(text string) string {
 // assuming is the place of a role that our configuration names.
 func (p place) assuming(arn string) place {
 	arn = helpers.Line(arn)
-	p.identity = "role " + arn + " as " + p.identity
+	p.identity, p.role = "role "+arn+" as "+p.identity, true
 	p.source = "role " + arn + " from " + p.source
 	return p
 }

@@ -137,7 +137,7 @@ func isSent(err error) bool {
 // failed judges an error of a request to AWS.
 func (l lookup) failed(ctx context.Context, err error, id *identity) error {
 	failed := &helpers.MintError{Source: id.place.source, Err: err, Next: "check the connection to AWS"}
-	service, operation := "AWS", "the request"
+	service, operation := id.place.keeper(), "the request"
 	var op *smithy.OperationError
 	if errors.As(err, &op) {
 		service, operation = serviceName(op.ServiceID), op.OperationName
@@ -159,10 +159,10 @@ func (l lookup) failed(ctx context.Context, err error, id *identity) error {
 	case errors.As(err, &api):
 		failed.Cause = fmt.Sprintf("%s refused %s: %s", service, operation, said(api))
 		failed.Next = l.advice(api, operation, resp, id.place)
-	case resp != nil:
-		failed.Cause = fmt.Sprintf("%s answered %s with HTTP %d", service, operation, resp.HTTPStatusCode())
 	case isUnreachable(err):
 		failed.Cause = service + " cannot be reached: " + reason(err)
+	case resp != nil:
+		failed.Cause = fmt.Sprintf("%s answered %s with HTTP %d", service, operation, resp.HTTPStatusCode())
 	default:
 		failed.Cause, failed.Next = service+": "+reason(err), id.place.signIn
 	}
