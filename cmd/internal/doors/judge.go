@@ -38,19 +38,20 @@ func judge(o resolve.Outcome, strict bool) verdict {
 		return verdict{warning: warn(o.Address.Host,
 			first.Source+" "+first.Why+"; going on without a credential", first.Next)}
 	case never || o.Named:
-		return verdict{failure: line(o.Address.Host, "no identity ("+looked(o.Looked)+")", o.Hint)}
+		return verdict{failure: line(o.Address.Host, "no identity ("+looked(o)+")", o.Hint)}
 	}
 	return verdict{}
 }
 
-// looked lists the places where no identity is.
-func looked(absent []*helpers.AbsentError) string {
-	if len(absent) == 0 {
+// looked lists the places where no identity is. The line begins with the host,
+// so the places need not name it again.
+func looked(o resolve.Outcome) string {
+	if len(o.Looked) == 0 {
 		return "nowhere to look"
 	}
-	places := make([]string, 0, len(absent))
-	for _, a := range absent {
-		places = append(places, a.Error())
+	places := make([]string, 0, len(o.Looked))
+	for _, absent := range o.Looked {
+		places = append(places, strings.ReplaceAll(absent.Error(), " for "+o.Address.DockerKey(), ""))
 	}
 	return "looked at " + strings.Join(places, "; ")
 }
