@@ -3,6 +3,7 @@
 package metadata_test
 
 import (
+	"path/filepath"
 	"testing"
 
 	"github.com/regauth/docker-credential-regauth/helpers"
@@ -65,7 +66,7 @@ func TestAsk(t *testing.T) {
 			vars: map[string]string{"KUBERNETES_SERVICE_HOST": "10.0.0.1", "REGAUTH_METADATA": "off"}},
 		{name: "Windows' hosts file", cloud: metadata.Google, goos: "windows", want: true,
 			vars:  map[string]string{"SystemRoot": "/windows"},
-			files: map[string]string{"/windows/System32/drivers/etc/hosts": "169.254.169.254 metadata.google.internal"}},
+			files: map[string]string{filepath.FromSlash("/windows/System32/drivers/etc/hosts"): "169.254.169.254 metadata.google.internal"}},
 	}
 	for _, test := range tests {
 		t.Run(test.name, func(t *testing.T) {

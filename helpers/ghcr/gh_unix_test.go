@@ -1,5 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 
+//go:build unix
+
+// The worlds of these tests have Unix paths.
+
 package ghcr_test
 
 import (
