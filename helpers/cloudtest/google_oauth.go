@@ -50,7 +50,7 @@ func (g *Google) serveOAuth(w http.ResponseWriter, r *http.Request) {
 	var refused *oauthError
 	switch grant := values.Get("grant_type"); grant {
 	case jwtBearer:
-		principal, refused = g.serviceAccount(r, values.Get("assertion"))
+		principal, refused = g.serviceAccount(values.Get("assertion"))
 	case "refresh_token":
 		principal, refused = g.refresh(values)
 	default:
@@ -82,7 +82,7 @@ func (g *Google) refresh(values url.Values) (string, *oauthError) {
 }
 
 // serviceAccount judges a service account's signed assertion.
-func (g *Google) serviceAccount(r *http.Request, assertion string) (string, *oauthError) {
+func (g *Google) serviceAccount(assertion string) (string, *oauthError) {
 	claims, err := g.verifyKey(assertion)
 	email := claim(claims, "iss")
 	switch {

@@ -112,11 +112,16 @@ func TestRefused(t *testing.T) {
 			cloud.Fail(cloudtest.Fault{Service: "iamcredentials", Status: 200, Body: "<html>"})
 		}, "mint", "no token", "proxy"},
 
-		{"subject token has a wrong audience", func(t *testing.T, w *world) {
+		{"subject token is of another issuer", func(t *testing.T, w *world) {
 			w.pool()
 			token := cloudtest.NewAzureIssuer("x").Token("s", time.Now(), nil)
 			w.useFile(t, federated(t, map[string]any{"file": w.write(t, "token", token)}, nil))
 		}, "mint", "sts.googleapis.com gave no token", "workload-identity-pools providers describe"},
+		{"subject token has a wrong audience", func(t *testing.T, w *world) {
+			pool, _ := w.pool()
+			token := pool.Issuer.Token("s", time.Now(), map[string]any{"aud": "https://else.example"})
+			w.useFile(t, federated(t, map[string]any{"file": w.write(t, "token", token)}, nil))
+		}, "mint", "audience in ID Token", "workload-identity-pools providers describe"},
 		{"pool gone", func(t *testing.T, w *world) {
 			w.useFile(t, federated(t, map[string]any{"file": w.write(t, "token", "a.b.c")}, nil))
 		}, "mint", "invalid_target", provider},
