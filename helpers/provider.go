@@ -127,6 +127,9 @@ type Source struct {
 	// Program says that Token runs a program, which may prompt: such a source
 	// is never refreshed behind the user's back.
 	Program bool
+	// Mints says that Token makes a new secret, usually with a request to the
+	// issuer. Other sources read one that lies on this machine.
+	Mints bool
 	// Token looks, and mints if it must. It returns an [*AbsentError] when no
 	// identity is there (the next source is tried), an [*UnusableError] when
 	// one is there that is known not to work here, and a [*MintError] when one

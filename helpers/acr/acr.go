@@ -48,7 +48,7 @@ func (provider) Sources(req helpers.Request) []helpers.Source {
 	}
 	source := func(tier helpers.Tier, name string, token func(lookup, context.Context) (helpers.Credential, error)) helpers.Source {
 		l := newLookup(req, name)
-		return helpers.Source{Tier: tier, Name: name, Program: name == azName || name == azdName,
+		return helpers.Source{Tier: tier, Name: name, Program: name == azName || name == azdName, Mints: true,
 			Token: func(ctx context.Context) (helpers.Credential, error) { return token(l, ctx) }}
 	}
 	return []helpers.Source{

@@ -57,7 +57,7 @@ func (p provider) Sources(req helpers.Request) []helpers.Source {
 		tier = helpers.TierConfigured
 	}
 	return []helpers.Source{{
-		Tier: tier, Name: l.name, Program: runsProgram(req),
+		Tier: tier, Name: l.name, Program: runsProgram(req), Mints: true,
 		Token: func(ctx context.Context) (helpers.Credential, error) { return l.token(ctx) },
 	}}
 }

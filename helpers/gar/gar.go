@@ -80,7 +80,7 @@ func (provider) Sources(req helpers.Request) []helpers.Source {
 			tier = helpers.TierConfigured
 		}
 		s := source{name: name, req: req, env: req.Env}
-		return helpers.Source{Tier: tier, Name: name, Program: program, Token: func(ctx context.Context) (helpers.Credential, error) {
+		return helpers.Source{Tier: tier, Name: name, Program: program, Mints: tier != helpers.TierJob, Token: func(ctx context.Context) (helpers.Credential, error) {
 			return s.whole(ctx, token)
 		}}
 	}

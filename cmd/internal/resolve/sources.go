@@ -129,10 +129,9 @@ func (r *Resolver) Ours(ctx context.Context, address helpers.Address, username s
 	if err != nil {
 		return false
 	}
-	_, mints := provider.(helpers.InputLister)
 	for _, source := range provider.Sources(helpers.Request{Target: target, Choice: choice, Env: r.Env}) {
-		if mints && source.Tier != helpers.TierJob {
-			continue // it would mint; what it minted before is in the cache
+		if source.Mints {
+			continue // what it minted before is in the cache
 		}
 		credential, err := r.token(ctx, source)
 		if err == nil && credential.Username == username && credential.Secret == secret {
