@@ -57,6 +57,7 @@ func newWorld(t *testing.T) *world {
 		t.Setenv(name, "")
 	}
 	t.Setenv("XDG_DATA_HOME", filepath.Join(w.home, ".local", "share"))
+	t.Setenv("GORACE", "atexit_sleep_ms=0") // else each helper ends a second late under -race
 	t.Setenv("HOME", w.home)
 	t.Setenv("PATH", w.bin)
 	w.env = helpers.SystemEnv()
