@@ -82,7 +82,7 @@ func (f *file) login(key string, raw json.RawMessage) (Login, error) {
 	var r record
 	if json.Unmarshal(raw, &r) != nil || r.Secret == "" {
 		return Login{}, &fileError{
-			Path: f.logs.path(), Why: "holds a damaged login for " + key, Next: "run: docker login " + key,
+			Path: f.logs.path(), Why: "holds a damaged login for " + key, Next: "docker login " + key,
 		}
 	}
 	return Login{

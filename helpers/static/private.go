@@ -60,12 +60,12 @@ func checkOwner(path string, info fs.FileInfo, want string) error {
 	case !ownedByUs(info):
 		return &fileError{
 			Path: path, Why: "belongs to another user",
-			Next: `run: sudo chown "$(id -un)" ` + path,
+			Next: `sudo chown "$(id -un)" ` + path,
 		}
 	case !closed(info):
 		return &fileError{
 			Path: path, Why: fmt.Sprintf("is open to other users (mode %04o, want %s)", info.Mode().Perm(), want),
-			Next: "run: chmod " + want + " " + path,
+			Next: "chmod " + want + " " + path,
 		}
 	}
 	return nil

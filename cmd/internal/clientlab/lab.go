@@ -138,10 +138,7 @@ func (l *lab) writeFiles() error {
 			return err
 		}
 	}
-	if err := l.writeEnv(); err != nil {
-		return err
-	}
-	return l.write("ready", "http://"+l.options.control+"\n")
+	return l.writeEnv()
 }
 
 // writeEnv writes one file of variables a registry.

@@ -36,7 +36,7 @@ func main() {
 
 // options are the command line.
 type options struct {
-	dir, tls, control                       string
+	dir, tls, plain, control                string
 	registry, htpasswd, token, tokenService string // base URLs of what runs elsewhere
 }
 
@@ -48,6 +48,7 @@ func run(args []string) error {
 	flags := flag.NewFlagSet("clientlab serve", flag.ContinueOnError)
 	flags.StringVar(&o.dir, "dir", "", "folder for what the scripts read")
 	flags.StringVar(&o.tls, "tls", "127.0.0.1:443", "loopback address that stands for every host")
+	flags.StringVar(&o.plain, "plain", "127.0.0.1:80", "loopback address of what has no TLS")
 	flags.StringVar(&o.control, "control", "127.0.0.1:9000", "loopback address of the scripts' own API")
 	flags.StringVar(&o.registry, "registry", "http://127.0.0.1:5000", "the registry behind the cloud registries' doors")
 	flags.StringVar(&o.htpasswd, "htpasswd", "http://127.0.0.1:5001", "a registry with an htpasswd file")
@@ -77,22 +78,36 @@ func serve(ctx context.Context, o options) error {
 	if err := cloud.ListenTLS(o.tls); err != nil {
 		return fmt.Errorf("serving the hosts: %w", err)
 	}
-	listener, err := listenLoopback(ctx, o.control)
-	if err != nil {
-		return err
-	}
 	if err := l.writeFiles(); err != nil {
 		return err
 	}
-	server := &http.Server{Handler: l.control(), ReadHeaderTimeout: 10 * time.Second}
-	go func() {
-		<-ctx.Done()
-		_ = server.Close()
-	}()
-	if err := server.Serve(listener); !errors.Is(err, http.ErrServerClosed) {
-		return fmt.Errorf("serving the control API: %w", err)
+	ended := make(chan error, 2)
+	for address, handler := range map[string]http.Handler{o.plain: http.HandlerFunc(refusePlain), o.control: l.control()} {
+		listener, err := listenLoopback(ctx, address)
+		if err != nil {
+			return err
+		}
+		server := &http.Server{Handler: handler, ReadHeaderTimeout: 10 * time.Second}
+		defer server.Close()
+		go func() { ended <- server.Serve(listener) }()
 	}
-	return nil
+	if err := l.write("ready", "http://"+o.control+"\n"); err != nil {
+		return err
+	}
+	select {
+	case err := <-ended:
+		return fmt.Errorf("serving: %w", err)
+	case <-ctx.Done():
+		return nil
+	}
+}
+
+// refusePlain lets nobody in: an Engine takes every registry on loopback for an
+// insecure one, tries it again without TLS once it was refused, and shows only
+// what it met there.
+func refusePlain(w http.ResponseWriter, _ *http.Request) {
+	w.Header().Set("WWW-Authenticate", `Basic realm="lab"`)
+	http.Error(w, "unauthorized", http.StatusUnauthorized)
 }
 
 func listenLoopback(ctx context.Context, address string) (net.Listener, error) {

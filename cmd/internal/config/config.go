@@ -53,15 +53,19 @@ type Error struct {
 }
 
 func (e *Error) Error() string {
-	text := e.File
-	if e.Line > 0 {
-		text = fmt.Sprintf("%s:%d", e.File, e.Line)
-	}
-	text += ": " + e.Why
+	text := e.Where() + ": " + e.Why
 	if e.Next != "" {
 		text += "; " + e.Next
 	}
 	return text
+}
+
+// Where is the file, and the line if one is at fault: "config.toml:3".
+func (e *Error) Where() string {
+	if e.Line > 0 {
+		return fmt.Sprintf("%s:%d", e.File, e.Line)
+	}
+	return e.File
 }
 
 // file is the shape of the TOML document.

@@ -25,13 +25,13 @@ func (p *Program) get(ctx context.Context) int {
 	}
 	r, kept, err := p.open()
 	if err != nil {
-		return p.fail(line("", err.Error()))
+		return p.fail(fault(err))
 	}
 	ctx, cancel := context.WithTimeout(ctx, r.Config.Timeout)
 	defer cancel()
 	outcome, err := r.Get(ctx, address)
 	if err != nil {
-		return p.fail(line("", err.Error()))
+		return p.fail(fault(err))
 	}
 	p.remember(outcome, r.Cache, kept)
 	if outcome.Found {

@@ -3,8 +3,10 @@
 package doors
 
 import (
+	"errors"
 	"strings"
 
+	"github.com/regauth/docker-credential-regauth/cmd/internal/config"
 	"github.com/regauth/docker-credential-regauth/cmd/internal/resolve"
 	"github.com/regauth/docker-credential-regauth/helpers"
 )
@@ -75,7 +77,7 @@ func line(host, what string, next ...string) string {
 // programs begin an advice that is a command, not a sentence.
 var programs = map[string]bool{
 	"aws": true, "az": true, "azd": true, "gcloud": true, "gh": true, "docker": true, "pass": true,
-	"chmod": true, "chown": true,
+	"chmod": true, "chown": true, "sudo": true,
 }
 
 // runnable says of an advice that is a command that it is one.
@@ -84,6 +86,15 @@ func runnable(advice string) string {
 		return "run: " + advice
 	}
 	return advice
+}
+
+// fault makes the one line of an error in the configuration.
+func fault(err error) string {
+	var in *config.Error
+	if errors.As(err, &in) {
+		return line("", in.Where()+": "+in.Why, in.Next)
+	}
+	return line("", helpers.Line(err.Error()))
 }
 
 // warn makes the one line of a warning.

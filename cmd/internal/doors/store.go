@@ -22,7 +22,7 @@ func (p *Program) store(ctx context.Context) int {
 	}
 	r, kept, err := p.open()
 	if err != nil {
-		return p.fail(line("", err.Error()))
+		return p.fail(fault(err))
 	}
 	ctx, cancel := context.WithTimeout(ctx, r.Config.Timeout)
 	defer cancel()

@@ -90,7 +90,11 @@ func (r *Resolver) find(address helpers.Address, choice helpers.Choice) (helpers
 	}
 	provider, target, err := all.Find(host, choice, r.Env)
 	if err != nil {
-		return nil, helpers.Target{}, &config.Error{File: r.Config.File, Line: choice.Line, Why: err.Error()}
+		var bad *all.ChoiceError
+		if errors.As(err, &bad) {
+			return nil, helpers.Target{}, &config.Error{File: r.Config.File, Line: bad.Line, Why: bad.Why}
+		}
+		return nil, helpers.Target{}, err
 	}
 	return provider, target, nil
 }
