@@ -5,6 +5,7 @@ package ecr
 import (
 	"context"
 	"fmt"
+	"math/rand/v2"
 	"net/http"
 	"os"
 	"os/exec"
@@ -126,7 +127,7 @@ func (l lookup) options(askMetadata bool) []func(*config.LoadOptions) error {
 	options := []func(*config.LoadOptions) error{
 		config.WithDefaultRegion(l.req.Target.Region),
 		config.WithRetryer(func() aws.Retryer {
-			return retry.AddWithMaxBackoffDelay(retry.NewStandard(func(o *retry.StandardOptions) { o.MaxAttempts = 3 }), time.Second)
+			return retry.NewStandard(func(o *retry.StandardOptions) { o.MaxAttempts, o.Backoff = 3, retry.BackoffDelayerFunc(backoff) })
 		}),
 		config.WithAssumeRoleCredentialOptions(func(o *stscreds.AssumeRoleOptions) {
 			if o.Duration == 0 {
@@ -145,6 +146,13 @@ func (l lookup) options(askMetadata bool) []func(*config.LoadOptions) error {
 		options = append(options, config.WithEC2IMDSClientEnableState(imds.ClientDisabled))
 	}
 	return options
+}
+
+// backoff waits a random time of up to half a second before the second attempt
+// and up to a second before the third: the SDK's own patience is longer than a
+// docker pull's.
+func backoff(attempt int, _ error) (time.Duration, error) {
+	return rand.N(min(time.Second, 250*time.Millisecond<<max(attempt, 0))), nil //nolint:gosec // jitter
 }
 
 // roleSession is how long an assumed role's session lasts unless the profile
