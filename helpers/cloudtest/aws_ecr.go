@@ -48,7 +48,7 @@ func (a *AWS) serveECRPublic(w http.ResponseWriter, r *http.Request) {
 
 // serveJSON speaks the JSON protocol for a service that has one operation.
 func (a *AWS) serveJSON(w http.ResponseWriter, r *http.Request, service, prefix string,
-	mint func(key awsKey, region string, body []byte) (any, *awsRefusal),
+	mint func(key awsKey, region string, body []byte) (any, *awsError),
 ) {
 	const operation = "GetAuthorizationToken"
 	body, err := io.ReadAll(io.LimitReader(r.Body, maxAWSBody))
@@ -60,13 +60,13 @@ func (a *AWS) serveJSON(w http.ResponseWriter, r *http.Request, service, prefix 
 		return
 	}
 	var answer any
-	refused := &awsRefusal{json: "SerializationException", message: "unreadable request"}
+	refused := &awsError{json: "SerializationException", message: "unreadable request"}
 	var key awsKey
 	var region string
 	switch {
 	case err != nil || r.Method != http.MethodPost || !strings.HasPrefix(r.Header.Get("Content-Type"), "application/x-amz-json-1.1"):
 	case action != operation:
-		refused = &awsRefusal{json: "UnknownOperationException", reason: "target " + r.Header.Get("X-Amz-Target")}
+		refused = &awsError{json: "UnknownOperationException", reason: "target " + r.Header.Get("X-Amz-Target")}
 	default:
 		want := regionFor(r, service)
 		if service == "ecr-public" {
@@ -80,15 +80,15 @@ func (a *AWS) serveJSON(w http.ResponseWriter, r *http.Request, service, prefix 
 }
 
 func (a *AWS) permitted(key awsKey, service, region string, body []byte,
-	mint func(awsKey, string, []byte) (any, *awsRefusal),
-) (any, *awsRefusal) {
+	mint func(awsKey, string, []byte) (any, *awsError),
+) (any, *awsError) {
 	actions := []string{service + ":GetAuthorizationToken"}
 	if service == "ecr-public" {
 		actions = append(actions, "sts:GetServiceBearerToken")
 	}
 	for _, action := range actions {
 		if a.isDenied(key, action) {
-			return nil, &awsRefusal{json: "AccessDeniedException", message: "User: " + key.arn + " is not authorized to perform: " +
+			return nil, &awsError{json: "AccessDeniedException", message: "User: " + key.arn + " is not authorized to perform: " +
 				action + " on resource: * because no identity-based policy allows the " + action + " action"}
 		}
 	}
@@ -96,7 +96,7 @@ func (a *AWS) permitted(key awsKey, service, region string, body []byte,
 }
 
 // answerJSON writes an answer or a refusal in the JSON protocol and records it.
-func (a *AWS) answerJSON(w http.ResponseWriter, r *http.Request, record Record, answer any, refused *awsRefusal) {
+func (a *AWS) answerJSON(w http.ResponseWriter, r *http.Request, record Record, answer any, refused *awsError) {
 	record.Host, record.Status = apiHost(r), http.StatusOK
 	w.Header().Set("X-Amzn-Requestid", guid(randomID(16)))
 	w.Header().Set("Content-Type", "application/x-amz-json-1.1")
@@ -114,15 +114,15 @@ func (a *AWS) answerJSON(w http.ResponseWriter, r *http.Request, record Record, 
 }
 
 // privateToken mints for each account asked for, the caller's own by default.
-func (a *AWS) privateToken(key awsKey, region string, body []byte) (any, *awsRefusal) {
+func (a *AWS) privateToken(key awsKey, region string, body []byte) (any, *awsError) {
 	var asked struct {
 		RegistryIDs []string `json:"registryIds"`
 	}
 	if err := json.Unmarshal(body, &asked); err != nil {
-		return nil, &awsRefusal{json: "SerializationException", message: "unreadable request"}
+		return nil, &awsError{json: "SerializationException", message: "unreadable request"}
 	}
 	if len(asked.RegistryIDs) > 10 {
-		return nil, &awsRefusal{json: "InvalidParameterException", message: "Invalid parameter at 'registryIds' failed to satisfy constraint"}
+		return nil, &awsError{json: "InvalidParameterException", message: "Invalid parameter at 'registryIds' failed to satisfy constraint"}
 	}
 	if len(asked.RegistryIDs) == 0 {
 		asked.RegistryIDs = []string{key.account}
@@ -130,7 +130,7 @@ func (a *AWS) privateToken(key awsKey, region string, body []byte) (any, *awsRef
 	var list []any
 	for _, account := range asked.RegistryIDs {
 		if len(account) != 12 || strings.Trim(account, "0123456789") != "" {
-			return nil, &awsRefusal{json: "InvalidParameterException",
+			return nil, &awsError{json: "InvalidParameterException",
 				message: "Invalid parameter at 'registryIds' failed to satisfy constraint: 'Invalid registry id'"}
 		}
 		token, expires := a.mintPassword(key, ecrPassword{account: account, region: region})
@@ -140,7 +140,7 @@ func (a *AWS) privateToken(key awsKey, region string, body []byte) (any, *awsRef
 	return map[string]any{"authorizationData": list}, nil
 }
 
-func (a *AWS) publicToken(key awsKey, _ string, _ []byte) (any, *awsRefusal) {
+func (a *AWS) publicToken(key awsKey, _ string, _ []byte) (any, *awsError) {
 	token, expires := a.mintPassword(key, ecrPassword{public: true})
 	return map[string]any{"authorizationData": map[string]any{"authorizationToken": token, "expiresAt": expires}}, nil
 }

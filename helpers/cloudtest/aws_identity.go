@@ -14,7 +14,7 @@ import (
 // Service to access instance metadata").
 const (
 	imdsTTL   = "X-Aws-Ec2-Metadata-Token-Ttl-Seconds"
-	imdsToken = "X-Aws-Ec2-Metadata-Token" //nolint:gosec // a header's name
+	imdsToken = "X-Aws-Ec2-Metadata-Token"
 )
 
 const imdsRoles = "/latest/meta-data/iam/security-credentials/"

@@ -26,15 +26,15 @@ const awsSkew = 5 * time.Minute
 // maxAWSBody bounds what is read of a request.
 const maxAWSBody = 1 << 20
 
-// awsRefusal is an error as AWS words it. The Query protocol (STS) and the JSON
+// awsError is an error as AWS words it. The Query protocol (STS) and the JSON
 // protocol (ECR) name some of them differently.
-type awsRefusal struct {
+type awsError struct {
 	json, query string // the codes
 	message     string
 	reason      string // for the records; the message when empty
 }
 
-func (e *awsRefusal) Error() string {
+func (e *awsError) Error() string {
 	if e.reason != "" {
 		return e.reason
 	}
@@ -43,26 +43,26 @@ func (e *awsRefusal) Error() string {
 
 // The refusals of authentication (AWS "Common errors"; IAM User Guide,
 // "Troubleshoot Signature Version 4 signed requests for AWS APIs").
-func missingAuth() *awsRefusal {
-	return &awsRefusal{json: "MissingAuthenticationTokenException", query: "MissingAuthenticationToken",
+func missingAuth() *awsError {
+	return &awsError{json: "MissingAuthenticationTokenException", query: "MissingAuthenticationToken",
 		message: "Missing Authentication Token"}
 }
 
-func incomplete(what string) *awsRefusal {
-	return &awsRefusal{json: "IncompleteSignatureException", query: "IncompleteSignature", message: what}
+func incomplete(what string) *awsError {
+	return &awsError{json: "IncompleteSignatureException", query: "IncompleteSignature", message: what}
 }
 
-func badSignature(message string) *awsRefusal {
-	return &awsRefusal{json: "InvalidSignatureException", query: "SignatureDoesNotMatch", message: message}
+func badSignature(message string) *awsError {
+	return &awsError{json: "InvalidSignatureException", query: "SignatureDoesNotMatch", message: message}
 }
 
-func unknownKey(reason string) *awsRefusal {
-	return &awsRefusal{json: "UnrecognizedClientException", query: "InvalidClientTokenId",
+func unknownKey(reason string) *awsError {
+	return &awsError{json: "UnrecognizedClientException", query: "InvalidClientTokenId",
 		message: "The security token included in the request is invalid.", reason: reason}
 }
 
-func expiredSession() *awsRefusal {
-	return &awsRefusal{json: "ExpiredTokenException", query: "ExpiredToken",
+func expiredSession() *awsError {
+	return &awsError{json: "ExpiredTokenException", query: "ExpiredToken",
 		message: "The security token included in the request is expired"}
 }
 
@@ -76,7 +76,7 @@ type awsSignature struct {
 
 // authenticate verifies a request's Signature Version 4 and returns whose it is
 // and the region of its credential scope. An empty region accepts any.
-func (a *AWS) authenticate(r *http.Request, body []byte, service, region string) (awsKey, string, *awsRefusal) {
+func (a *AWS) authenticate(r *http.Request, body []byte, service, region string) (awsKey, string, *awsError) {
 	sig, bad := parseSignature(r)
 	if bad != nil {
 		return awsKey{}, "", bad
@@ -108,7 +108,7 @@ func (a *AWS) authenticate(r *http.Request, body []byte, service, region string)
 }
 
 // verify recomputes the signature and judges the session.
-func (a *AWS) verify(r *http.Request, body []byte, sig awsSignature, key awsKey) *awsRefusal {
+func (a *AWS) verify(r *http.Request, body []byte, sig awsSignature, key awsKey) *awsError {
 	if claimed := r.Header.Get("X-Amz-Content-Sha256"); claimed != "" && claimed != awsHash(body) {
 		return badSignature("The value passed as x-amz-content-sha256 does not match the computed payload hash.")
 	}
@@ -127,7 +127,7 @@ func (a *AWS) verify(r *http.Request, body []byte, sig awsSignature, key awsKey)
 
 // parseSignature reads Authorization and X-Amz-Date (AWS Signature Version 4,
 // "Add the signature to the request").
-func parseSignature(r *http.Request) (awsSignature, *awsRefusal) {
+func parseSignature(r *http.Request) (awsSignature, *awsError) {
 	header := r.Header.Get("Authorization")
 	if header == "" {
 		return awsSignature{}, missingAuth()

@@ -29,7 +29,7 @@ const (
 	ecrAPI      = "api.ecr.eu-west-1.amazonaws.com"
 	ecrTarget   = "AmazonEC2ContainerRegistry_V20150921.GetAuthorizationToken"
 	publicAPI   = "api.ecr-public.us-east-1.amazonaws.com"
-	publicToken = "SpencerFrontendService.GetAuthorizationToken" //nolint:gosec // an operation's name
+	publicToken = "SpencerFrontendService.GetAuthorizationToken"
 )
 
 var awsUser = cloudtest.AWSUser{Account: awsAccount, Name: "me", KeyID: "AKIAIOSFODNN7EXAMPLE", Secret: "wJalrXUtnFEMIEXAMPLEKEY"}

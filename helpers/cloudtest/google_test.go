@@ -62,7 +62,7 @@ func (l googleLab) fresh() googleLab {
 	l.pool = GooglePool{Provider: testProvider, Issuer: googleIssuer(),
 		AWSAccount: "123456789012", AWSKeys: map[string]string{"AKIDEXAMPLE": "secret"}}
 	l.AddPool(l.pool)
-	l.bearer = l.Google.Token(testPerson)
+	l.bearer = l.Token(testPerson)
 	return l
 }
 
@@ -464,7 +464,7 @@ func TestGoogleMetadata(t *testing.T) {
 
 func TestGoogleCheckLogin(t *testing.T) {
 	lab := newGoogleLab(t)
-	token, forged := lab.Google.Token(testPerson), lab.ForgedKey(testAccount)
+	token, forged := lab.Token(testPerson), lab.ForgedKey(testAccount)
 	signed := lab.assertion(lab.key, nil).Get("assertion")
 	base64Key := base64.StdEncoding.EncodeToString(lab.key)
 	tests := []struct {

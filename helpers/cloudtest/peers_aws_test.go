@@ -45,8 +45,8 @@ func awsMachine(t *testing.T, c *cloudtest.Cloud, more ...string) []string {
 		}
 	}
 	if os.Getenv("PYENV_ROOT") == "" {
-		if real, err := os.UserHomeDir(); err == nil {
-			env = append(env, "PYENV_ROOT="+filepath.Join(real, ".pyenv"))
+		if own, err := os.UserHomeDir(); err == nil {
+			env = append(env, "PYENV_ROOT="+filepath.Join(own, ".pyenv"))
 		}
 	}
 	return append(env, more...)

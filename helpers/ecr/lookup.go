@@ -7,7 +7,6 @@ import (
 	"fmt"
 	"math/rand/v2"
 	"net/http"
-	"os"
 	"os/exec"
 	"runtime"
 	"slices"
@@ -215,7 +214,7 @@ func (l lookup) watchProcess(id *identity) {
 			shell = []string{"cmd.exe", "/C"}
 		}
 		cmd := exec.CommandContext(ctx, shell[0], shell[1], shared.CredentialProcess) //nolint:gosec // the user's own profile
-		cmd.Env, cmd.Stderr = os.Environ(), id.process
+		cmd.Stderr = id.process
 		cmd.WaitDelay = 500 * time.Millisecond
 		return cmd, nil
 	})

@@ -232,7 +232,7 @@ func (l lookup) instance(ctx context.Context, id *identity) error {
 	if err != nil {
 		return l.keysFailed(ctx, err, id)
 	}
-	defer out.Content.Close() //nolint:errcheck // nothing is written
+	defer out.Content.Close()
 	text, err := io.ReadAll(io.LimitReader(out.Content, maxTail))
 	name, _, _ := strings.Cut(strings.TrimSpace(string(text)), "\n")
 	if err != nil || name == "" {

@@ -39,7 +39,7 @@ func (l lookup) halfKeys() error {
 	if l.req.Choice.Profile != "" {
 		return nil
 	}
-	const id, secret = "AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY" //nolint:gosec // names
+	const id, secret = "AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"
 	for i, name := range []string{id, secret} {
 		other := []string{secret, id}[i]
 		if l.env.Getenv(name) != "" && l.env.Getenv(other) == "" {

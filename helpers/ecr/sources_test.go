@@ -3,7 +3,7 @@
 package ecr_test
 
 import (
-	"crypto/sha1" //nolint:gosec // how the SSO cache names its files
+	"crypto/sha1" // how the SSO cache names its files
 	"encoding/hex"
 	"fmt"
 	"os"
@@ -32,7 +32,7 @@ sso_registration_scopes = sso:account:access
 
 // ssoCache is the file that `aws sso login` writes.
 func ssoCache(session, token string, expires time.Time) (name, text string) {
-	sum := sha1.Sum([]byte(session)) //nolint:gosec // see above
+	sum := sha1.Sum([]byte(session))
 	return ".aws/sso/cache/" + hex.EncodeToString(sum[:]) + ".json",
 		fmt.Sprintf(`{"accessToken":%q,"expiresAt":%q,"region":"us-west-2"}`, token, expires.UTC().Format(time.RFC3339))
 }

@@ -102,7 +102,6 @@ type world struct {
 	env    *helpers.Env
 	choice helpers.Choice
 	host   string
-	fault  *cloudtest.Fault
 }
 
 func newWorld(t *testing.T) *world {
