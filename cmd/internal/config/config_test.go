@@ -130,6 +130,38 @@ func TestFaultsNameTheirLine(t *testing.T) {
 	}
 }
 
+func TestPatternFitsWholeHosts(t *testing.T) {
+	tests := []struct {
+		match, address string
+		want           bool
+	}{
+		{"a.*", "a.b", true},
+		{"a.*", "a.b.c", false},
+		{"a.*.c", "a.b", false},
+		{"a.b", "a.b.c", false},
+		{"*.b", "x.a.b", false},
+		{"a.b/x", "a.b/xy", false},
+		{"a.b/x", "a.b/x/y", true},
+		{"a.b/*/y", "a.b/x/z/y", false},
+		{"a.b/x", "a.b", false},
+		{"a*b*c.example", "aXbYc.example", true},
+		{"ab*bc.example", "abc.example", false},
+	}
+	for _, tt := range tests {
+		p, err := compile(tt.match)
+		if err != nil {
+			t.Fatal(err)
+		}
+		address, err := helpers.ParseAddress(tt.address)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if got := p.matches(address); got != tt.want {
+			t.Errorf("%q matches %q: %v", tt.match, tt.address, got)
+		}
+	}
+}
+
 // envFor is an environment with only the given variables and home.
 func envFor(home string, variables map[string]string) *helpers.Env {
 	env := helpers.SystemEnv()
