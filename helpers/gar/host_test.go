@@ -142,6 +142,7 @@ func TestJudgeLogin(t *testing.T) {
 		{"path for a key", "_json_key", "/home/me/key.json", "no service account key"},
 		{"base64 under _json_key", "_json_key", base64.StdEncoding.EncodeToString([]byte(key)), "no service account key"},
 		{"key under _json_key_base64", "_json_key_base64", key, "in base64"},
+		{"something else in base64", "_json_key_base64", base64.StdEncoding.EncodeToString([]byte("secret")), "in base64"},
 		{"user credentials for a key", "_json_key", `{"type":"authorized_user"}`, "no service account key"},
 		{"empty", "oauth2accesstoken", " ", "empty"},
 		{"unexpanded", "oauth2accesstoken", "$(gcloud auth print-access-token)", "unexpanded"},

@@ -8,6 +8,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"net/http"
+	"net/url"
 	"os"
 	"path/filepath"
 	"slices"
@@ -157,7 +158,7 @@ func TestEverySource(t *testing.T) {
 			name: "external account, token from a URL",
 			setup: func(t *testing.T, w *world) {
 				_, token := w.pool()
-				url, err := cloud.Serve(http.HandlerFunc(func(rw http.ResponseWriter, r *http.Request) {
+				at, err := cloud.Serve(http.HandlerFunc(func(rw http.ResponseWriter, r *http.Request) {
 					if r.Header.Get("Authorization") != "Bearer request-token" {
 						http.Error(rw, "who are you", http.StatusUnauthorized)
 						return
@@ -167,7 +168,7 @@ func TestEverySource(t *testing.T) {
 				if err != nil {
 					t.Fatal(err)
 				}
-				w.useFile(t, federated(t, map[string]any{"url": url, "headers": map[string]string{"Authorization": "Bearer request-token"},
+				w.useFile(t, federated(t, map[string]any{"url": at, "headers": map[string]string{"Authorization": "Bearer request-token"},
 					"format": map[string]any{"type": "json", "subject_token_field_name": "value"}}, nil))
 			},
 			source: "Application Default Credentials", tier: helpers.TierChain,
@@ -507,6 +508,22 @@ func TestMachineWithoutAccount(t *testing.T) {
 	w.useMetadata(t)
 	_, _, err := w.first(t.Context())
 	if !helpers.IsAbsent(err) || cloud.Count("gce-metadata", "token") != 1 {
+		t.Errorf("%v after %+v", err, cloud.Records())
+	}
+}
+
+// TestMachinePastProxy asks the metadata server directly: it is this machine's,
+// and another machine, such as the proxy, has another account.
+func TestMachinePastProxy(t *testing.T) {
+	w := newWorld(t)
+	w.useMetadata(t)
+	w.AttachServiceAccount(puller)
+	proxy, err := url.Parse(cloud.ProxyURL)
+	if err != nil {
+		t.Fatal(err)
+	}
+	w.env.HTTP = &http.Client{Transport: &http.Transport{Proxy: http.ProxyURL(proxy)}}
+	if _, _, err := w.first(t.Context()); err != nil {
 		t.Errorf("%v after %+v", err, cloud.Records())
 	}
 }
