@@ -322,35 +322,3 @@ func TestECRToken(t *testing.T) {
 		t.Errorf("a minute after its end: %v", err)
 	}
 }
-
-// The plain listeners take any region in scope, and make tokens for it.
-func TestAWSEndpointEnv(t *testing.T) {
-	c, a, client := awsCloud(t)
-	env := map[string]string{}
-	for _, pair := range a.EndpointEnv() {
-		name, value, _ := strings.Cut(pair, "=")
-		env[name] = value
-	}
-	if env["AWS_EC2_METADATA_SERVICE_ENDPOINT"]+env["AWS_CONTAINER_CREDENTIALS_FULL_URI"] != "" {
-		t.Error("metadata endpoints without a role")
-	}
-	call := ecrCall()
-	call.url, call.region = env["AWS_ENDPOINT_URL_ECR"], "ap-south-1"
-	status, body := call.send(t, client)
-	checkAnswer(t, c, "ecr", status, body, "")
-	if !strings.Contains(body, "dkr.ecr.ap-south-1.amazonaws.com") {
-		t.Error(body)
-	}
-	call = stsCall(whoAmI)
-	call.url = env["AWS_ENDPOINT_URL_STS"]
-	status, body = call.send(t, client)
-	checkAnswer(t, c, "sts", status, body, "")
-	call.service = "ecr"
-	status, body = call.send(t, client)
-	checkAnswer(t, c, "sts", status, body, "SignatureDoesNotMatch")
-	a.SetInstanceRole(awsRole)
-	a.SetContainer(cloudtest.AWSContainer{Role: awsRole})
-	if len(a.EndpointEnv()) != 6 {
-		t.Errorf("got %v", a.EndpointEnv())
-	}
-}

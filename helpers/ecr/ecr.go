@@ -17,11 +17,12 @@ type provider struct{ public bool }
 
 // Private returns the provider for private registries,
 // ACCOUNT.dkr.ecr.REGION.amazonaws.com and its forms in the other partitions. It
-// is also a [helpers.InputLister].
+// is also a [helpers.LoginJudge] and a [helpers.InputLister].
 func Private() helpers.Provider { return provider{} }
 
 // Public returns the provider for Amazon ECR Public, which serves everybody and
-// allows more to whoever is signed in. It is also a [helpers.InputLister].
+// allows more to whoever is signed in. It is also a [helpers.LoginJudge] and a
+// [helpers.InputLister].
 func Public() helpers.Provider { return provider{public: true} }
 
 // Name implements [helpers.Provider].
@@ -72,6 +73,8 @@ func chainName(req helpers.Request) string {
 		return "AWS role " + role
 	case profile != "":
 		return "AWS profile " + profile
+	case envKeys(req.Env):
+		return "AWS environment keys"
 	case own != defaultProfile:
 		return "AWS profile " + helpers.Line(own)
 	}

@@ -183,8 +183,8 @@ func TestInputs(t *testing.T) {
 			t.Errorf("%s is missing", want)
 		}
 	}
-	for _, never := range []string{"SECRET_ACCESS_KEY", "SESSION_TOKEN", "AWS_CONTAINER_AUTHORIZATION_TOKEN ", "sso"} {
-		if strings.Contains(strings.ToLower(has+" "), strings.ToLower(never)) && never != "sso" {
+	for _, never := range []string{"SECRET_ACCESS_KEY", "SESSION_TOKEN", "AWS_CONTAINER_AUTHORIZATION_TOKEN ", "SECRET_KEY"} {
+		if strings.Contains(has+" ", never) {
 			t.Errorf("%s is an input", never)
 		}
 	}
@@ -198,5 +198,49 @@ func TestInputsInHome(t *testing.T) {
 	in := ecr.Private().(helpers.InputLister).Inputs(helpers.Request{Env: env})
 	if len(in.Files) != 2 || in.Files[0] != filepath.Join(env.Home, ".aws", "config") {
 		t.Errorf("got %v", in.Files)
+	}
+}
+
+func TestJudgeLogin(t *testing.T) {
+	tests := []struct{ name, user, password, want string }{
+		{"password of the CLI", "AWS", "eyJwYXlsb2FkIjoieCJ9", "minted"},
+		{"access key", keyID, secret, "unusable"},
+		{"empty", "AWS", "", "unusable"},
+		{"never filled in", "AWS", "$(aws ecr get-login-password)", "unusable"},
+	}
+	for _, test := range tests {
+		t.Run(test.name, func(t *testing.T) {
+			login := helpers.Credential{Username: test.user, Secret: helpers.NewSecret(test.password)}
+			got, err := ecr.Private().(helpers.LoginJudge).JudgeLogin(request(t, ecr.Private(), host, helpers.Choice{}), login)
+			if outcome(err) != test.want || err == nil && got.Secret != login.Secret || err != nil && !strings.Contains(next(err), "docker logout "+host) {
+				t.Errorf("%s: %v", outcome(err), err)
+			}
+		})
+	}
+}
+
+// The source is named before anything is looked up.
+func TestSourceNames(t *testing.T) {
+	tests := []struct {
+		name   string
+		env    map[string]string
+		choice helpers.Choice
+		want   string
+	}{
+		{"chain", nil, helpers.Choice{}, "AWS default chain"},
+		{"AWS_PROFILE", map[string]string{"AWS_PROFILE": "dev"}, helpers.Choice{}, "AWS profile dev"},
+		{"keys win over AWS_PROFILE", map[string]string{"AWS_PROFILE": "dev", "AWS_ACCESS_KEY_ID": "a", "AWS_SECRET_ACCESS_KEY": "b"},
+			helpers.Choice{}, "AWS environment keys"},
+		{"profile", map[string]string{"AWS_PROFILE": "dev"}, helpers.Choice{Profile: "prod"}, "AWS profile prod"},
+		{"role", nil, helpers.Choice{RoleARN: roleARN}, "AWS role " + roleARN},
+		{"both", nil, helpers.Choice{Profile: "prod", RoleARN: roleARN}, "AWS role " + roleARN + " from profile prod"},
+	}
+	for _, test := range tests {
+		t.Run(test.name, func(t *testing.T) {
+			world{env: test.env}.build(t)
+			if got := ecr.Private().Sources(request(t, ecr.Private(), host, test.choice))[0].Name; got != test.want {
+				t.Errorf("got %q", got)
+			}
+		})
 	}
 }

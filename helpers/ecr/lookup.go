@@ -128,6 +128,8 @@ func (l lookup) options(askMetadata bool) []func(*config.LoadOptions) error {
 		config.WithRetryer(func() aws.Retryer {
 			return retry.NewStandard(func(o *retry.StandardOptions) { o.MaxAttempts, o.Backoff = 3, retry.BackoffDelayerFunc(backoff) })
 		}),
+		// Keys that are good for another minute are good for this one request.
+		config.WithCredentialsCacheOptions(func(o *aws.CredentialsCacheOptions) { o.ExpiryWindow = 0 }),
 		config.WithAssumeRoleCredentialOptions(func(o *stscreds.AssumeRoleOptions) {
 			if o.Duration == 0 {
 				o.Duration = roleSession

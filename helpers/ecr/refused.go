@@ -29,6 +29,11 @@ func (l lookup) nothing(why string) error {
 		return &helpers.MintError{Source: l.name, Cause: "no AWS identity is there to assume it with (" + why + ")", Next: "aws sso login, or aws configure"}
 	}
 	name, _ := profileName(l.req)
+	if l.req.Choice.Profile != "" {
+		arg := profileArg(name)
+		return &helpers.MintError{Source: l.name, Cause: "the profile holds no keys, and there is no other identity (" + why + ")",
+			Next: "aws configure sso" + arg + ", or aws configure" + arg}
+	}
 	where := "no keys in the environment, none in the profile " + helpers.Line(name) + ", no container credentials, and no instance role"
 	return helpers.Absent(l.name, where+" ("+why+")")
 }

@@ -69,6 +69,8 @@ func TestRefused(t *testing.T) {
 			world: world{env: map[string]string{"AWS_PROFILE": "gone"}}},
 		{name: "configured profile is not there", outcome: "mint", says: []string{"no profile gone"}, next: "--profile gone",
 			world: world{env: staticEnv}, choice: helpers.Choice{Profile: "gone"}},
+		{name: "configured profile is empty", outcome: "mint", says: []string{"AWS profile bare", "holds no keys"}, next: "--profile bare",
+			world: world{config: "[profile bare]\nregion = eu-west-1\n"}, choice: helpers.Choice{Profile: "bare"}},
 		{name: "MFA", outcome: "mint", says: []string{"MFA", "never asks"}, next: "export-credentials --profile mfa",
 			world:  world{credentials: keysProfile, config: "[profile mfa]\nrole_arn = " + roleARN + "\nsource_profile = base\nmfa_serial = arn:aws:iam::" + account + ":mfa/me\n"},
 			choice: helpers.Choice{Profile: "mfa"}},
