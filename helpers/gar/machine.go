@@ -109,7 +109,7 @@ func briefly(dial dialFunc) dialFunc {
 // without a service account, or where a mere sign of the cloud was wrong, has
 // no identity; everything else is a failure.
 func (s source) machineRefused(ctx context.Context, err error) error {
-	failed := &helpers.MintError{Source: s.name, Err: err, Next: "gcloud compute instances describe, or the pod's service account: is it the one meant?"}
+	failed := &helpers.MintError{Source: s.name, Err: err, Next: "check which service account this machine or pod has, and that it is enabled"}
 	var undefined gce.NotDefinedError
 	var refused *gce.Error
 	named := s.env.Getenv(varMetadata) != "" || s.req.Choice.Metadata != nil
