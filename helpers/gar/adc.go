@@ -66,7 +66,7 @@ func (s source) judge(f file) error {
 	case errors.Is(f.err, fs.ErrNotExist):
 		return failed("does not exist", "correct or unset "+varADC)
 	case errors.Is(f.err, fs.ErrPermission):
-		return failed("may not be read by this user", "chown or chmod it, or run as its owner")
+		return failed("may not be read by this user", "let this user read it, or run as its owner")
 	case f.text == nil:
 		return failed("cannot be read", "check what "+helpers.Line(f.path)+" is")
 	case f.creds == nil:
