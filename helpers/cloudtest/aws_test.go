@@ -138,8 +138,8 @@ func TestAWSSignature(t *testing.T) {
 		name    string
 		change  func(c *awsCall)
 		advance time.Duration
-		json    string // ECR's code, "" for served
-		query   string // STS's code
+		json    string // in ECR's answer: its code, "" for served
+		query   string // in STS's
 	}{
 		{name: "good", change: func(*awsCall) {}},
 		{name: "good session", change: func(c *awsCall) { c.keys = session }},
@@ -173,6 +173,12 @@ func TestAWSSignature(t *testing.T) {
 				r.Header.Set("X-Amz-Date", time.Now().Add(time.Minute).UTC().Format("20060102T150405Z"))
 			}
 		}, json: "InvalidSignatureException", query: "SignatureDoesNotMatch"},
+		{name: "scope of another day", change: func(c *awsCall) {
+			c.alter = func(r *http.Request) {
+				today := "/" + c.at.UTC().Format("20060102") + "/"
+				r.Header.Set("Authorization", strings.Replace(r.Header.Get("Authorization"), today, "/20200101/", 1))
+			}
+		}, json: "Date in Credential scope", query: "Date in Credential scope"},
 		{name: "body changed after signing", change: func(c *awsCall) {
 			c.alter = func(r *http.Request) {
 				// As long as what was signed.
@@ -190,7 +196,7 @@ func TestAWSSignature(t *testing.T) {
 			c.alter = func(r *http.Request) {
 				r.Header.Set("Authorization", strings.Replace(r.Header.Get("Authorization"), "host;", "", 1))
 			}
-		}, json: "InvalidSignatureException", query: "SignatureDoesNotMatch"},
+		}, json: "SignedHeader", query: "SignedHeader"},
 	}
 	for _, test := range tests {
 		t.Run(test.name, func(t *testing.T) {

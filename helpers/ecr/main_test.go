@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"runtime"
 	"strings"
 	"testing"
 	"time"
@@ -43,7 +44,8 @@ func run(m *testing.M) int {
 	}
 	for name, value := range map[string]string{
 		"HOME": dir, "HTTPS_PROXY": cloud.ProxyURL, "HTTP_PROXY": cloud.ProxyURL, "SSL_CERT_FILE": cloud.CAFile,
-		"SSL_CERT_DIR": dir, "REGAUTH_METADATA": "off",
+		"AWS_CA_BUNDLE": cloud.CAFile, // SSL_CERT_FILE is for Unix only
+		"SSL_CERT_DIR":  dir, "REGAUTH_METADATA": "off",
 		"AWS_CONFIG_FILE": filepath.Join(dir, "none"), "AWS_SHARED_CREDENTIALS_FILE": filepath.Join(dir, "none"),
 	} {
 		_ = os.Setenv(name, value)
@@ -91,6 +93,7 @@ func (w world) build(t *testing.T) *cloudtest.AWS {
 		}
 	}
 	t.Setenv("HOME", home)
+	t.Setenv("USERPROFILE", home)
 	t.Setenv("AWS_CONFIG_FILE", filepath.Join(home, ".aws", "config"))
 	t.Setenv("AWS_SHARED_CREDENTIALS_FILE", filepath.Join(home, ".aws", "credentials"))
 	for name, value := range w.env {
@@ -100,6 +103,17 @@ func (w world) build(t *testing.T) *cloudtest.AWS {
 	a.AddUser(user)
 	return a
 }
+
+// onSystem chooses a command for the system's shell.
+func onSystem(unix, windows string) string {
+	if runtime.GOOS == "windows" {
+		return windows
+	}
+	return unix
+}
+
+// printKeys is a credential_process that prints keys.json of the home directory.
+var printKeys = onSystem("cat $HOME/keys.json", `type $HOME\keys.json`)
 
 // request is for host, by the choice of a configuration.
 func request(t *testing.T, p helpers.Provider, host string, choice helpers.Choice) helpers.Request {

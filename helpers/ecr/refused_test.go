@@ -6,6 +6,7 @@ import (
 	"context"
 	"errors"
 	"net/http"
+	"os"
 	"strings"
 	"testing"
 	"time"
@@ -106,7 +107,7 @@ func TestRefused(t *testing.T) {
 
 		// Programs, containers, machines.
 		{name: "credential_process fails", outcome: "mint", says: []string{"credential_process failed: please log in"}, next: "aws sts get-caller-identity",
-			world: world{config: "[default]\ncredential_process = echo please log in >&2; exit 3\n"}},
+			world: world{config: "[default]\ncredential_process = " + onSystem("echo please log in >&2; exit 3", "echo please log in 1>&2 & exit 3") + "\n"}},
 		{name: "credential_process prints nonsense", outcome: "mint", says: []string{"credential_process failed"}, next: "aws sts get-caller-identity",
 			world: world{config: "[default]\ncredential_process = echo " + secret + "\n"}},
 		{name: "container endpoint refuses", outcome: "mint", says: []string{"ECS task role", "AccessDenied"}, next: "role of this task",
@@ -215,5 +216,45 @@ func TestMetadataByChoice(t *testing.T) {
 	yes := true
 	if c := mint(t, helpers.Choice{Metadata: &yes}); c.Source != "EC2 instance role ci" {
 		t.Errorf("source %q", c.Source)
+	}
+}
+
+// Where the configuration forbids it, nobody asks the metadata service, not
+// even the SDK for a profile that wants it.
+func TestMetadataNotAsked(t *testing.T) {
+	for _, test := range []struct{ name, config string }{
+		{"by the chain", ""}, {"for a role", "[default]\nrole_arn = " + roleARN + "\ncredential_source = Ec2InstanceMetadata\n"},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			world{config: test.config, env: map[string]string{"AWS_EC2_METADATA_SERVICE_ENDPOINT": cloud.AWS().MetadataURL()}}.build(t).
+				SetInstanceRole(roleARN)
+			if c, err := ask(t, ecr.Private(), host, helpers.Choice{Metadata: new(bool)}); err == nil || served() != "" {
+				t.Errorf("got %q (%v), asked %s", c.Source, err, served())
+			}
+		})
+	}
+}
+
+// Docker shows a helper's standard error: neither the SDK nor a program that
+// fails may write there.
+func TestSilent(t *testing.T) {
+	for _, w := range []world{
+		{env: map[string]string{"AWS_EC2_METADATA_SERVICE_ENDPOINT": cloud.AWS().MetadataURL()}},
+		{config: "[default]\ncredential_process = " + onSystem("echo noise >&2; exit 1", "echo noise 1>&2 & exit 1") + "\n"},
+	} {
+		w.build(t)
+		cloud.Fail(cloudtest.Fault{Service: "imds", Status: 404})
+		stderr, err := os.CreateTemp(t.TempDir(), "stderr")
+		if err != nil {
+			t.Fatal(err)
+		}
+		before := os.Stderr
+		os.Stderr = stderr
+		_, failed := ask(t, ecr.Private(), host, helpers.Choice{})
+		os.Stderr = before
+		text, err := os.ReadFile(stderr.Name())
+		if err != nil || len(text) > 0 || failed == nil {
+			t.Errorf("standard error: %q (%v, %v)", text, err, failed)
+		}
 	}
 }
