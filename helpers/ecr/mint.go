@@ -6,7 +6,6 @@ import (
 	"context"
 	"encoding/base64"
 	"errors"
-	"fmt"
 	"strings"
 	"time"
 
@@ -104,10 +103,8 @@ func (g grant) credential() (helpers.Credential, error) {
 	if why := helpers.CheckSecret(password); !found || user == "" || why != "" {
 		return helpers.Credential{}, &answerError{"the answer's token is no user and password"}
 	}
-	c := helpers.Credential{Username: user, Secret: helpers.NewSecret(password)}
 	if g.expires == nil || g.expires.IsZero() {
-		return c, fmt.Errorf("%w", &answerError{"the answer's token has no expiry"})
+		return helpers.Credential{}, &answerError{"the answer's token has no expiry"}
 	}
-	c.ExpiresAt = g.expires.UTC()
-	return c, nil
+	return helpers.Credential{Username: user, Secret: helpers.NewSecret(password), ExpiresAt: g.expires.UTC()}, nil
 }
