@@ -46,4 +46,4 @@ for wiring in credHelpers credsStore; do
     in_home docker rmi -f "$ref" >/dev/null 2>&1 || true
   done
 done
-at_least 120
+at_least 142

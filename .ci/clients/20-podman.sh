@@ -37,4 +37,4 @@ for host in $FIRST_FIVE $THE_REST; do
   check "$on: pull after logout" pull_podman "$ref"
   podman_in_home rmi -f "$ref" localhost/built:1 >/dev/null 2>&1 || true
 done
-at_least 60
+at_least 64

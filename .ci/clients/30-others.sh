@@ -38,4 +38,4 @@ for client in crane skopeo regctl helm; do
     done
   done
 done
-at_least 200
+at_least 304

@@ -89,4 +89,4 @@ lab POST /reset >/dev/null
 check_fails "docker, ecr: pull with a revoked token" "$DENIED" pull_docker "$(repo_of "$ECR"):seed"
 check "docker, ecr: logout" logout_docker "$ECR"
 check "docker, ecr: pull after the logout" pull_docker "$(repo_of "$ECR"):seed"
-at_least 270
+at_least 280

@@ -94,4 +94,4 @@ for host in $ECR $ACR $GAR; do
   identity "$host"
   check "crane, $(short "$host"): pull once the cloud mints again" pull_crane "$(repo_of "$host"):seed"
 done
-at_least 110
+at_least 129

@@ -8,11 +8,16 @@ CONTROL=http://127.0.0.1:9000
 PIDS=()
 : >"$W/results"
 
-# start NAME COMMAND… runs a server until the end.
+# CLEAN is an environment with nothing of this machine's in it.
+CLEAN=(env -i PATH="$PATH" HOME="$W" TMPDIR="$W/tmp")
+clean() { "${CLEAN[@]}" "$@"; }
+
+# start NAME COMMAND… runs a server until the end. It must not be a function of
+# the shell's: the number that is kept would be a subshell's.
 start() {
   local name=$1
   shift
-  "$@" >"$W/log/$name" 2>&1 </dev/null &
+  "${CLEAN[@]}" "$@" >"$W/log/$name" 2>&1 </dev/null &
   PIDS+=($!)
 }
 
@@ -28,9 +33,6 @@ wait_for() {
   tail -n 20 "$W"/log/* >&2 || true
   return 1
 }
-
-# clean is an environment with nothing of this machine's in it.
-clean() { env -i PATH="$PATH" HOME="$W" TMPDIR="$W/tmp" "$@"; }
 
 lab() { # METHOD PATH [name=value…]: the control API of clientlab
   local method=$1 path=$2 data=()
@@ -53,7 +55,7 @@ http:
   relativeurls: true
 $3
 YAML
-  start "registry-$1" clean docker-registry serve "$W/registry/$1.yml"
+  start "registry-$1" docker-registry serve "$W/registry/$1.yml"
 }
 
 # The token server signs with a key of its own; its certificate is what the
@@ -67,7 +69,7 @@ token_registry() {
     service: token.corp.example
     issuer: lab-token-server
     rootcertbundle: $W/token.crt"
-  start token-server clean token-server -addr 127.0.0.1:5003 -issuer lab-token-server -key "$W/token.key" \
+  start token-server token-server -addr 127.0.0.1:5003 -issuer lab-token-server -key "$W/token.key" \
     -passwd "$W/htpasswd" -realm token.corp.example
 }
 
@@ -81,12 +83,12 @@ world_begin() {
   registry_config plain 5000 ''
   registry_config htpasswd 5001 "auth: {htpasswd: {realm: lab, path: $W/htpasswd}}"
   token_registry
-  start clientlab clean "$W/clientlab" serve -dir "$LAB"
+  start clientlab "$W/clientlab" serve -dir "$LAB"
   mkdir -p "$LAB"
   wait_for clientlab test -e "$LAB/ready"
   mount --bind "$LAB/hosts" /etc/hosts
   echo '{}' >"$W/engine/daemon.json"
-  start dockerd clean SSL_CERT_FILE="$LAB/ca.pem" dockerd --storage-driver=vfs --iptables=false --ip6tables=false --bridge=none \
+  start dockerd SSL_CERT_FILE="$LAB/ca.pem" dockerd --storage-driver=vfs --iptables=false --ip6tables=false --bridge=none \
     --data-root "$W/engine/data" --exec-root "$W/engine/exec" --pidfile "$W/engine/pid" \
     -H "unix://$W/engine/d.sock" --config-file "$W/engine/daemon.json"
   for port in 5000 5001 5002 5003; do wait_for "the server on port $port" curl -s "http://127.0.0.1:$port/v2/"; done
@@ -106,9 +108,11 @@ prepare_images() {
   (cd "$W/images" && clean helm package chart/lab >/dev/null)
 }
 
+# world_end ends what was started, by its number. Whatever a client left behind
+# ends with the name space, whose first process this shell is.
 world_end() {
   local pid
-  for pid in $(jobs -p) "${PIDS[@]}"; do kill "$pid" 2>/dev/null || true; done
+  for pid in "${PIDS[@]}"; do kill "$pid" 2>/dev/null || true; done
   wait 2>/dev/null || true
   umount /etc/hosts 2>/dev/null || true
 }
