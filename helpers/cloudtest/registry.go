@@ -63,7 +63,7 @@ var ErrExpired = errors.New("the token has expired")
 // Refusal is an answer that refuses: its status, and the code and message of
 // the OCI distribution-spec error body. An empty Code sends Message as plain
 // text.
-type Refusal struct {
+type Refusal struct { //nolint:errname // it is an answer, and an error only on its way there
 	Status        int
 	Code, Message string
 }
@@ -141,7 +141,7 @@ func (g *gate) serveRegistry(w http.ResponseWriter, r *http.Request) {
 		g.refuse(w, r, action, err, needs)
 		return
 	}
-	g.record(r, action, http.StatusOK, "")
+	g.record(action, http.StatusOK, "")
 	out := r.Clone(r.Context())
 	out.Header.Del("Authorization")
 	out.Header.Set("X-Forwarded-Host", r.Host)
@@ -255,7 +255,7 @@ func (g *gate) refuse(w http.ResponseWriter, r *http.Request, action string, err
 	if errors.As(err, &challenge) || answer.Status == http.StatusUnauthorized && g.manner.rechallenge {
 		w.Header().Set("WWW-Authenticate", g.challenge(r, challenge, needs))
 	}
-	g.record(r, action, answer.Status, err.Error())
+	g.record(action, answer.Status, err.Error())
 	answer.write(w)
 }
 
@@ -313,7 +313,7 @@ func (g *gate) named(r *http.Request) bool {
 	return host == g.Host || slices.Contains(g.Aliases, host)
 }
 
-func (g *gate) record(r *http.Request, action string, status int, refused string) {
+func (g *gate) record(action string, status int, refused string) {
 	g.cloud.Record(Record{Service: "registry", Action: action, Host: g.Host, Status: status, Refused: refused})
 }
 

@@ -149,7 +149,7 @@ func (g *gate) serveToken(w http.ResponseWriter, r *http.Request) {
 	if err == nil {
 		var granted []frontScope
 		if granted, err = g.grant(user, asked); err == nil {
-			g.record(r, "token", http.StatusOK, "")
+			g.record("token", http.StatusOK, "")
 			writeJSON(w, http.StatusOK, g.tokenAnswer(user, granted))
 			return
 		}
@@ -158,7 +158,7 @@ func (g *gate) serveToken(w http.ResponseWriter, r *http.Request) {
 	if !errors.As(err, &refusal) {
 		refusal = &Refusal{http.StatusBadRequest, "UNSUPPORTED", err.Error()}
 	}
-	g.record(r, "token", refusal.Status, err.Error())
+	g.record("token", refusal.Status, err.Error())
 	refusal.write(w)
 }
 

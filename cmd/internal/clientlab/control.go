@@ -120,6 +120,6 @@ func fits(wanted, got string) bool { return wanted == "" || wanted == got }
 
 func (l *lab) records(w http.ResponseWriter, _ *http.Request) {
 	for _, r := range l.cloud.Records() {
-		fmt.Fprintf(w, "%s %s %s %d %q\n", r.Service, r.Action, r.Host, r.Status, r.Refused)
+		_, _ = fmt.Fprintf(w, "%s %s %s %d %q\n", r.Service, r.Action, r.Host, r.Status, r.Refused)
 	}
 }
