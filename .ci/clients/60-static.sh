@@ -68,6 +68,37 @@ for client in docker podman; do
   check_fails "$on: get after logout" '^credentials not found in native keychain$' helper get 127.0.0.1:5001
 done
 
+# What a person stores at the known registries, each client naming Docker Hub in
+# its own way. Nobody's variables are set.
+stored_of() { # HOST: user and password there, one a line
+  # shellcheck disable=SC1090
+  (
+    . "$LAB/env/$(env_of "$1").env"
+    case $1 in
+      "$ACR") printf '%s\n' "$AZURE_CLIENT_ID" "$AZURE_CLIENT_SECRET" ;;
+      "$GAR") printf '%s\n' _json_key_base64 "$(base64 -w0 <"$GOOGLE_APPLICATION_CREDENTIALS")" ;;
+      "$GHCR") printf '%s\n' "$GITHUB_ACTOR" "$GITHUB_TOKEN" ;;
+      "$HUB") printf '%s\n' "$DOCKERHUB_USERNAME" "$DOCKERHUB_TOKEN" ;;
+      "$GITLAB") printf '%s\n' "$CI_REGISTRY_USER" "$CI_REGISTRY_PASSWORD" ;;
+      "$QUAY") printf '%s\n' "$QUAY_ROBOT_USERNAME" "$QUAY_ROBOT_TOKEN" ;;
+    esac
+  )
+}
+
+for host in $ACR $GAR $GHCR $HUB $GITLAB $QUAY; do
+  seed "$host"
+  mapfile -t stored < <(stored_of "$host")
+  for client in docker podman crane skopeo helm; do
+    on="$client, stored at $(short "$host")"
+    home "stored-$client-$(short "$host")" credHelpers "$host"
+    check_fails "$on: pull before the login" "$DENIED" "pull_$client" "$(repo_of "$host"):seed"
+    check "$on: login" "login_$client" "$host" "${stored[@]}"
+    check "$on: pull" "pull_$client" "$(repo_of "$host"):seed"
+    check "$on: logout" "logout_$client" "$host"
+    check_fails "$on: pull after logout" "$DENIED" "pull_$client" "$(repo_of "$host"):seed"
+  done
+done
+
 # A login at a cloud's registry wins over the cloud's identity until it ends.
 home static-ecr none
 identity "$ECR"
@@ -84,4 +115,4 @@ check_equal "docker, ecr: nothing was minted" "$before" "$(lab GET /count servic
 check "docker, ecr: logout" logout_docker "$ECR"
 check "docker, ecr: pull mints again" pull_docker "$(repo_of "$ECR"):seed"
 check_equal "docker, ecr: once" $((before + 1)) "$(lab GET /count service=ecr)"
-at_least 241
+at_least 391

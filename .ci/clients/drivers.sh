@@ -130,7 +130,11 @@ oci_ref() { echo "${1/#docker.io\//registry-1.docker.io/}"; }
 
 push_docker() { in_home docker tag lab/hello:1 "$1" && in_home docker push -q "$1"; }
 pull_docker() { in_home docker rmi -f "$1" >/dev/null 2>&1; in_home docker pull -q "$1"; }
-push_podman() { podman_in_home tag localhost/hello:1 "$1" && podman_in_home push -q "$1"; }
+push_podman() {
+  podman_in_home image exists localhost/hello:1 ||
+    podman_in_home import -q -c 'CMD ["/hello"]' "$W/images/rootfs.tar" localhost/hello:1 || return
+  podman_in_home tag localhost/hello:1 "$1" && podman_in_home push -q "$1"
+}
 pull_podman() { podman_in_home rmi -f "$1" >/dev/null 2>&1; podman_in_home pull -q "$1"; }
 push_skopeo() { in_home skopeo copy -q "oci:$W/images/oci:v1" "docker://$1"; }
 pull_skopeo() { rm -rf "$H/pulled"; in_home skopeo copy -q "docker://$1" "dir:$H/pulled" && test -s "$H/pulled/manifest.json"; }
@@ -148,13 +152,13 @@ logout_skopeo() { in_home skopeo logout "$1"; }
 logout_crane() { if [ "$1" = "$HUB" ]; then in_home crane auth logout index.docker.io; else in_home crane auth logout "$1"; fi; }
 logout_helm() { if [ "$1" = "$HUB" ]; then in_home helm registry logout registry-1.docker.io; else in_home helm registry logout "$1"; fi; }
 
-# login_CLIENT HOST USER PASSWORD
+# login_CLIENT HOST USER PASSWORD, with Docker Hub under the name each client has for it.
 # shellcheck disable=SC2016 # the inner shell expands these
-login_docker() { in_home sh -c 'printf %s "$3" | docker login -u "$2" --password-stdin "$1"' sh "$@"; }
+login_docker() { in_home sh -c 'printf %s "$3" | docker login -u "$2" --password-stdin ${1:+"$1"}' sh "${1/#"$HUB"/}" "$2" "$3"; }
 login_podman() { in_home podman login -u "$2" -p "$3" "$1"; }
 login_skopeo() { in_home skopeo login -u "$2" -p "$3" "$1"; }
-login_crane() { in_home crane auth login -u "$2" -p "$3" "$1"; }
-login_helm() { in_home helm registry login -u "$2" -p "$3" "$1"; }
+login_crane() { in_home crane auth login -u "$2" -p "$3" "${1/#"$HUB"/index.docker.io}"; }
+login_helm() { in_home helm registry login -u "$2" -p "$3" "${1/#"$HUB"/registry-1.docker.io}"; }
 
 # secret_of ANSWER and user_of ANSWER read the helper's JSON.
 secret_of() { jq -r .Secret <<<"$1"; }
