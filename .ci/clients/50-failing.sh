@@ -76,6 +76,21 @@ for client in docker podman crane skopeo regctl helm; do
   done
 done
 
+# The classic builder asks for every host it knows of before it begins: a
+# refused identity at one registry must not cost the build that at another.
+seed "$GHCR"
+for wiring in credHelpers credsStore; do
+  on="docker, $wiring, build at ghcr while ecr refuses"
+  home "failing-build-$wiring" "$wiring" "$ECR" "$GHCR"
+  identity "$ECR" "$GHCR"
+  check_fails "$on: pull from ecr" "regauth: $ECR: " pull_docker "$(repo_of "$ECR"):seed"
+  check "$on: pull from ghcr" pull_docker "$(repo_of "$GHCR"):seed"
+  in_home docker rmi -f "$(repo_of "$GHCR"):seed" >/dev/null 2>&1
+  mkdir -p "$H/build"
+  printf 'FROM %s:seed\nCMD ["/hello"]\n' "$(repo_of "$GHCR")" >"$H/build/Dockerfile"
+  check "$on: build" in_home env DOCKER_BUILDKIT=0 docker build -q --network none "$H/build"
+done
+
 # Strict: the error in place of anonymous, where the client passes it on.
 for client in podman crane skopeo helm; do
   for host in $ACR $GAR; do
@@ -94,4 +109,4 @@ for host in $ECR $ACR $GAR; do
   identity "$host"
   check "crane, $(short "$host"): pull once the cloud mints again" pull_crane "$(repo_of "$host"):seed"
 done
-at_least 129
+at_least 135
