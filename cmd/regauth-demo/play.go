@@ -215,8 +215,11 @@ func (s *stage) byHand(ctx context.Context, out io.Writer) error {
 	s.cloud.AWS().TokenLife = 12 * time.Hour
 	_, _ = fmt.Fprintf(out, "\nCloud and registry stay until Ctrl-C. In another terminal:\n\n")
 	for _, pair := range s.variables(options{}) {
-		name, value, _ := strings.Cut(pair, "=")
-		if name != "USERPROFILE" && name != "HOME" {
+		switch name, value, _ := strings.Cut(pair, "="); name {
+		case "HOME", "USERPROFILE": // the person's own shell keeps its home
+		case "PATH":
+			_, _ = fmt.Fprintf(out, "  export PATH='%s':\"$PATH\"\n", s.bin())
+		default:
 			_, _ = fmt.Fprintf(out, "  export %s='%s'\n", name, value)
 		}
 	}
