@@ -173,6 +173,20 @@ func cleanHost(authority string) (host, why string) {
 	return name, ""
 }
 
+// IsLabel reports whether label is one label of a host name as registries have
+// them: 1 to 63 lower-case letters, digits and inner hyphens (RFC 1123, 2.1).
+func IsLabel(label string) bool {
+	if label == "" || len(label) > 63 || label[0] == '-' || label[len(label)-1] == '-' {
+		return false
+	}
+	for _, c := range []byte(label) {
+		if (c < 'a' || c > 'z') && (c < '0' || c > '9') && c != '-' {
+			return false
+		}
+	}
+	return true
+}
+
 // cleanPath drops slashes at both ends and the API version that Docker's older
 // keys carry, and refuses what is no repository name.
 func cleanPath(path string) (clean, why string) {

@@ -56,28 +56,15 @@ func (provider) Match(host string) (helpers.Target, bool) {
 	}
 	target := helpers.Target{Host: host, Anonymous: helpers.AnonymousPossible, Suffix: suffix, Registry: labels[0]}
 	switch {
-	case !isLabel(labels[0]):
+	case !helpers.IsLabel(labels[0]):
 		return helpers.Target{}, false
 	case len(labels) == 3 && labels[0] != "data" && labels[0] != "geo":
 		return target, true
-	case len(labels) == 5 && labels[2] == "geo" && isLabel(labels[1]):
+	case len(labels) == 5 && labels[2] == "geo" && helpers.IsLabel(labels[1]):
 		target.Region = labels[1]
 		return target, true
 	}
 	return helpers.Target{}, false
-}
-
-// isLabel reports whether label is letters, digits and inner hyphens.
-func isLabel(label string) bool {
-	if label == "" || len(label) > 63 || label[0] == '-' || label[len(label)-1] == '-' {
-		return false
-	}
-	for _, c := range []byte(label) {
-		if (c < 'a' || c > 'z') && (c < '0' || c > '9') && c != '-' {
-			return false
-		}
-	}
-	return true
 }
 
 // cloudOf returns the cloud of a matched target.

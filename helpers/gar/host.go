@@ -16,7 +16,7 @@ import (
 func (provider) Match(host string) (helpers.Target, bool) {
 	labels := strings.Split(host, ".")
 	for _, label := range labels {
-		if !isLabel(label) {
+		if !helpers.IsLabel(label) {
 			return helpers.Target{}, false
 		}
 	}
@@ -34,7 +34,7 @@ func (provider) Match(host string) (helpers.Target, bool) {
 	case "pkg.dev":
 		location, docker := strings.CutSuffix(labels[0], "-docker")
 		switch {
-		case n == 3 && docker && isLabel(location):
+		case n == 3 && docker && helpers.IsLabel(location):
 			target.Region = location
 			return target, true
 		case n == 5 && labels[0] == "docker" && labels[2] == "rep":
@@ -43,18 +43,4 @@ func (provider) Match(host string) (helpers.Target, bool) {
 		}
 	}
 	return helpers.Target{}, false
-}
-
-// isLabel reports whether label is lower-case letters, digits and inner
-// hyphens, as RFC 1035 has them.
-func isLabel(label string) bool {
-	if label == "" || len(label) > 63 || label[0] == '-' || label[len(label)-1] == '-' {
-		return false
-	}
-	for _, c := range []byte(label) {
-		if (c < 'a' || c > 'z') && (c < '0' || c > '9') && c != '-' {
-			return false
-		}
-	}
-	return true
 }
