@@ -30,6 +30,7 @@ type AddressError struct {
 	Why string
 }
 
+// Error returns one line in which what was sent is bounded and escaped.
 func (e *AddressError) Error() string {
 	return fmt.Sprintf("%s is not a registry address: %s", Show(e.Raw), e.Why)
 }

@@ -13,6 +13,7 @@ type AbsentError struct {
 	Why    string // short: "AWS_PROFILE and ~/.aws are unset"
 }
 
+// Error returns one line: the source and why nothing is there.
 func (e *AbsentError) Error() string { return e.Source + ": " + e.Why }
 
 // UnusableError says that a source holds a credential known not to work with
@@ -24,6 +25,7 @@ type UnusableError struct {
 	Next   string // the command or sentence that mends it
 }
 
+// Error returns one line, without the credential and without Next.
 func (e *UnusableError) Error() string { return e.Source + ": " + e.Why }
 
 // MintError says that a source holds an identity and no token could be had
@@ -39,6 +41,7 @@ type MintError struct {
 	Err error
 }
 
+// Error returns the source and Cause; it never quotes Err, and leaves out Next.
 func (e *MintError) Error() string { return e.Source + ": " + e.Cause }
 
 // Unwrap returns the original error.

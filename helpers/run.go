@@ -25,6 +25,7 @@ type RunError struct {
 	Err            error // from os/exec, or the context's
 }
 
+// Error names the program and leaves out what it printed.
 func (e *RunError) Error() string { return fmt.Sprintf("%s: %v", e.Program, e.Err) }
 
 // Unwrap returns the cause.
@@ -70,6 +71,7 @@ type bounded struct {
 	full bool
 }
 
+// Write never fails and always claims to have taken all of p.
 func (b *bounded) Write(p []byte) (int, error) {
 	room := maxOutput - b.buf.Len()
 	if len(p) > room {

@@ -38,6 +38,7 @@ type refusal struct {
 	after  time.Duration
 }
 
+// Error holds the registry's words unescaped and is never shown; see why.
 func (r *refusal) Error() string {
 	return fmt.Sprintf("HTTP %d %s: %s%s", r.status, r.code, r.text, r.ours)
 }

@@ -63,6 +63,7 @@ type ChoiceError struct {
 	Why  string
 }
 
+// Error returns one line that names the line of the configuration at fault.
 func (e *ChoiceError) Error() string {
 	return fmt.Sprintf("configuration, line %d: match = %s: %s", e.Line, helpers.Show(e.Rule), e.Why)
 }

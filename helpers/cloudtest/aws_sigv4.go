@@ -34,6 +34,8 @@ type awsError struct {
 	reason      string // for the records; the message when empty
 }
 
+// Error returns the reason for the records, which can say more than a client is
+// told.
 func (e *awsError) Error() string {
 	if e.reason != "" {
 		return e.reason

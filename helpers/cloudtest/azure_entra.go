@@ -54,6 +54,8 @@ func refuse(status int, oauth string, code int, format string, args ...any) *ent
 	return &entraError{status, oauth, code, fmt.Sprintf(format, args...)}
 }
 
+// ServeHTTP answers below /TENANT/, whoever that is; every other path is refused
+// with AADSTS900561.
 func (e *entra) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	tenant, rest, _ := strings.Cut(strings.TrimPrefix(r.URL.Path, "/"), "/")
 	rest = strings.TrimSuffix(rest, "/")

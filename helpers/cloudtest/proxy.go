@@ -64,6 +64,7 @@ type bufferedConn struct {
 	reader *bufio.Reader
 }
 
+// Read takes from the reader, which goes on to the connection once it is empty.
 func (b *bufferedConn) Read(p []byte) (int, error) { return b.reader.Read(p) }
 
 // oneListener accepts one connection and ends when that is closed.
@@ -79,6 +80,8 @@ func newOneListener(conn net.Conn) *oneListener {
 	return l
 }
 
+// Accept returns the connection once; after that it waits until the connection
+// is closed and fails, which ends the server.
 func (l *oneListener) Accept() (net.Conn, error) {
 	select {
 	case conn := <-l.conn:
@@ -88,7 +91,10 @@ func (l *oneListener) Accept() (net.Conn, error) {
 	}
 }
 
-func (l *oneListener) Close() error   { return nil }
+// Close leaves the connection alone: its server closes it.
+func (l *oneListener) Close() error { return nil }
+
+// Addr is where the proxy took the connection.
 func (l *oneListener) Addr() net.Addr { return l.addr }
 
 type closingConn struct {
@@ -96,6 +102,7 @@ type closingConn struct {
 	closed func()
 }
 
+// Close lets the listener know before it closes the connection.
 func (c *closingConn) Close() error {
 	c.closed()
 	return c.Conn.Close()

@@ -237,6 +237,7 @@ type challenged struct {
 	cause error
 }
 
+// Error returns what was wrong with the credential, or that there was none.
 func (c *challenged) Error() string {
 	if c.cause != nil {
 		return c.cause.Error()

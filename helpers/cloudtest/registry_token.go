@@ -28,6 +28,7 @@ type frontScope struct {
 	Actions []string `json:"actions"`
 }
 
+// String returns the scope as a token request spells it.
 func (s frontScope) String() string {
 	return s.Type + ":" + s.Name + ":" + strings.Join(s.Actions, ",")
 }

@@ -20,6 +20,7 @@ import (
 // registry.
 type answerError struct{ why string }
 
+// Error returns what is wrong with the answer, without quoting it.
 func (e *answerError) Error() string { return e.why }
 
 // grant is an authorization token as both services give it.

@@ -28,6 +28,7 @@ type provider struct{}
 // New returns the provider for GitHub's container registries.
 func New() helpers.Provider { return provider{} }
 
+// Name implements [helpers.Provider].
 func (provider) Name() string { return "ghcr" }
 
 // Match knows ghcr.io and containers.SUBDOMAIN.ghe.com (GitHub docs, "Feature
@@ -181,6 +182,8 @@ func actor(env *helpers.Env) string {
 	return name
 }
 
+// Hint implements [helpers.Provider]: signing in with gh, or a stored login at a
+// host that tells no GitHub server.
 func (provider) Hint(t helpers.Target) string {
 	if server := serverOf(t.Host); server != "" {
 		return signIn(server)

@@ -19,6 +19,7 @@ type provider struct{}
 // New returns the provider for GitLab.
 func New() helpers.Provider { return provider{} }
 
+// Name implements [helpers.Provider].
 func (provider) Name() string { return "gitlab" }
 
 // Match knows GitLab.com's registry; see Adopt for everybody else's.
@@ -76,6 +77,8 @@ func (provider) Sources(req helpers.Request) []helpers.Source {
 	return sources
 }
 
+// Hint implements [helpers.Provider]: outside of a job there is a stored login
+// only.
 func (provider) Hint(t helpers.Target) string { return "docker login " + t.Host }
 
 // JudgeLogin implements helpers.LoginJudge.

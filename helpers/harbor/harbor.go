@@ -17,6 +17,7 @@ type provider struct{}
 // New returns the provider for Harbor.
 func New() helpers.Provider { return provider{} }
 
+// Name implements [helpers.Provider].
 func (provider) Name() string { return "harbor" }
 
 // Match knows no host.
@@ -57,6 +58,7 @@ func bound(env *helpers.Env, host string) bool {
 	return found
 }
 
+// Hint implements [helpers.Provider].
 func (provider) Hint(t helpers.Target) string { return "docker login " + t.Host }
 
 // JudgeLogin implements helpers.LoginJudge.

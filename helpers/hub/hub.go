@@ -16,6 +16,7 @@ type provider struct{}
 // New returns the provider for Docker Hub.
 func New() helpers.Provider { return provider{} }
 
+// Name implements [helpers.Provider].
 func (provider) Name() string { return "hub" }
 
 // Match knows one host only: normalising makes all of Docker Hub's names one.
@@ -39,6 +40,7 @@ func (provider) Sources(req helpers.Request) []helpers.Source {
 	}.Source(req.Env)}
 }
 
+// Hint implements [helpers.Provider]. Docker itself wants no host there.
 func (provider) Hint(helpers.Target) string { return "docker login" }
 
 // JudgeLogin implements helpers.LoginJudge.

@@ -18,6 +18,7 @@ type provider struct{}
 // New returns the provider for Quay.
 func New() helpers.Provider { return provider{} }
 
+// Name implements [helpers.Provider].
 func (provider) Name() string { return "quay" }
 
 // Match knows quay.io.
@@ -50,6 +51,7 @@ func (provider) Sources(req helpers.Request) []helpers.Source {
 	}.Source(req.Env)}
 }
 
+// Hint implements [helpers.Provider].
 func (provider) Hint(t helpers.Target) string { return "docker login " + t.Host }
 
 // JudgeLogin implements helpers.LoginJudge. A person may sign in under any

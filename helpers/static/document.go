@@ -29,6 +29,7 @@ type corruptError struct {
 	Why  string
 }
 
+// Error returns the path and what is damaged, without the content.
 func (e *corruptError) Error() string { return e.Path + " is damaged: " + e.Why }
 
 // document is a private JSON file of ours: an object with a version and one

@@ -28,6 +28,7 @@ type fileError struct {
 	Err  error  // from the system, or nil
 }
 
+// Error begins with the path, and leaves out Next.
 func (e *fileError) Error() string {
 	if e.Err != nil {
 		return e.Path + " " + e.Why + ": " + e.Err.Error()

@@ -11,6 +11,7 @@ type fallback struct{}
 // which the caller looks up.
 func New() helpers.Provider { return fallback{} }
 
+// Name implements [helpers.Provider].
 func (fallback) Name() string { return "static" }
 
 // Match takes every normalised host.
@@ -18,8 +19,11 @@ func (fallback) Match(host string) (helpers.Target, bool) {
 	return helpers.Target{Host: host, Anonymous: helpers.AnonymousPossible}, host != ""
 }
 
+// Sources implements [helpers.Provider]: there are none.
 func (fallback) Sources(helpers.Request) []helpers.Source { return nil }
 
+// Hint implements [helpers.Provider]. For Docker Hub it names no host, as Docker
+// does.
 func (fallback) Hint(t helpers.Target) string {
 	if t.Host == helpers.HubHost {
 		return "docker login"

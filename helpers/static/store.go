@@ -56,6 +56,7 @@ type TombstoneError struct {
 	Err   error  // why the keychain refused; a *helpers.MintError
 }
 
+// Error returns the keychain's refusal; that the login is marked is not in it.
 func (e *TombstoneError) Error() string { return e.Err.Error() }
 
 // Unwrap returns why the keychain refused.

@@ -52,6 +52,7 @@ type Error struct {
 	Next string // what mends it, "" when Why says it
 }
 
+// Error returns one line: where the fault is, what it is, and what mends it.
 func (e *Error) Error() string {
 	text := e.Where() + ": " + e.Why
 	if e.Next != "" {

@@ -93,6 +93,7 @@ var errNoNetwork = errors.New("this world has no network")
 
 type noNetwork struct{}
 
+// RoundTrip refuses the request, and says which host it was for.
 func (noNetwork) RoundTrip(r *http.Request) (*http.Response, error) {
 	return nil, fmt.Errorf("%s: %w", r.URL.Host, errNoNetwork)
 }
