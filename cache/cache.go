@@ -26,6 +26,7 @@ import (
 	"os"
 	"path/filepath"
 	"sort"
+	"strings"
 	"time"
 )
 
@@ -191,12 +192,16 @@ func (c *Cache) List() []Entry {
 	return all
 }
 
-// OfHost returns every readable entry of host, expired ones included.
-func (c *Cache) OfHost(host string) []Entry {
-	if c == nil {
-		return nil
+// Live returns the entries of [Cache.List] that have not expired at now and
+// whose inputs are unchanged: those that a Lookup would find.
+func (c *Cache) Live(now time.Time) []Entry {
+	var live []Entry
+	for _, entry := range c.List() {
+		if entry.State(now) != Expired && c.world.holds(entry.Inputs) {
+			live = append(live, entry)
+		}
 	}
-	return c.read(c.hostDir(host))
+	return live
 }
 
 func (c *Cache) hostDir(host string) string {
@@ -251,8 +256,16 @@ func decode(text []byte) (Entry, error) {
 	return entry, nil
 }
 
-// prune removes expired and unreadable entries.
+// prune removes expired and unreadable entries, and what a killed writer left.
 func (c *Cache) prune(now time.Time) {
+	for _, dir := range []string{c.dir, filepath.Join(c.dir, "answered"), filepath.Join(c.dir, "machine")} {
+		names, _ := os.ReadDir(dir)
+		for _, name := range names {
+			if strings.HasPrefix(name.Name(), ".tmp-") && old(name, now) {
+				_ = os.Remove(filepath.Join(dir, name.Name()))
+			}
+		}
+	}
 	for _, dir := range c.hostDirs() {
 		keep := map[string]bool{}
 		for _, entry := range c.read(dir) {

@@ -358,14 +358,20 @@ func TestFoldersThatAreNotOurs(t *testing.T) {
 		return
 	}
 	home := t.TempDir()
-	if err := errors.Join(os.Chown(home, 12345, 12345), os.Chmod(home, 0o755)); err != nil {
+	data := filepath.Join(home, "data")
+	if err := errors.Join(os.Mkdir(data, 0o755), os.Symlink(data, filepath.Join(home, ".linked")),
+		os.Chown(data, 12345, 12345), os.Chown(home, 12345, 12345), os.Chmod(home, 0o755)); err != nil {
 		t.Fatal(err)
 	}
-	if open(filepath.Join(home, ".cache", "regauth")) == nil {
-		t.Error("a cache was made in another user's home")
+	for _, dir := range []string{".cache", ".linked"} {
+		if open(filepath.Join(home, dir, "regauth")) == nil {
+			t.Errorf("%s: a cache was made in another user's home", dir)
+		}
 	}
-	if _, err := os.Lstat(filepath.Join(home, ".cache")); err == nil {
-		t.Error("another user's home was written to")
+	for _, dir := range []string{filepath.Join(home, ".cache"), filepath.Join(data, "regauth")} {
+		if _, err := os.Lstat(dir); err == nil {
+			t.Errorf("%s: another user's home was written to", dir)
+		}
 	}
 }
 
@@ -376,11 +382,23 @@ func TestDropAndMarks(t *testing.T) {
 	e.Key = "r.example/team-*"
 	put(t, c, e)
 	mark := Mark{Host: "r.example", Username: "AWS"}
-	if err := c.Answered("r.example", mark); err != nil {
+	if err := c.Answered("r.example", mark, "s", start); err != nil {
 		t.Fatal(err)
 	}
-	if got := c.Marks(); len(got) != 1 || got[0] != mark {
+	if got := c.Marks(); len(got) != 1 || got[0].Host != mark.Host || got[0].Username != mark.Username {
 		t.Errorf("marks are %v", got)
+	}
+	for _, tt := range []struct {
+		user, secret string
+		want         bool
+	}{{"AWS", "s", true}, {"AWS", "s3cret", true}, {"AWS", "", false}, {"me", "s", false}, {"AWSs", "", false}} {
+		if got := c.Gave("r.example", tt.user, tt.secret, start.Add(time.Minute)); got != tt.want {
+			t.Errorf("gave %s %s: %v", tt.user, tt.secret, got)
+		}
+		late := tt.secret == "s3cret" && tt.want // a kept token stays known
+		if got := c.Gave("r.example", tt.user, tt.secret, start.Add(time.Hour)); got != late {
+			t.Errorf("an hour later, gave %s %s: %v", tt.user, tt.secret, got)
+		}
 	}
 	if err := c.Drop("r.example"); err != nil {
 		t.Fatal(err)
@@ -408,6 +426,22 @@ func TestPutRemovesWhatExpired(t *testing.T) {
 	}
 }
 
+func TestLiveAreThoseThatALookupFinds(t *testing.T) {
+	env := map[string]string{"V": "1"}
+	c := openAt(t, filepath.Join(t.TempDir(), "c"), env)
+	put(t, c, entry(Input{Kind: InputEnv, Name: "V"}))
+	if got := c.Live(start); len(got) != 1 {
+		t.Errorf("%d are live, want 1", len(got))
+	}
+	if got := c.Live(start.Add(12 * time.Hour)); len(got) != 0 {
+		t.Error("an expired one is live")
+	}
+	env["V"] = "2"
+	if got := c.Live(start); len(got) != 0 {
+		t.Error("one of another identity is live")
+	}
+}
+
 func TestRemember(t *testing.T) {
 	env := map[string]string{"boot": "1"}
 	c := openAt(t, filepath.Join(t.TempDir(), "c"), env)
@@ -427,10 +461,10 @@ func TestRemember(t *testing.T) {
 
 func TestNilCacheIsOff(t *testing.T) {
 	var c *Cache
-	if err := errors.Join(c.Put(entry(), start), c.Drop("r.example"), c.Answered("r.example", Mark{}), c.Forget("r.example")); err != nil {
+	if err := errors.Join(c.Put(entry(), start), c.Drop("r.example"), c.Answered("r.example", Mark{}, "", start), c.Forget("r.example")); err != nil {
 		t.Error(err)
 	}
-	if len(c.Lookup("r.example", "r.example", start))+len(c.List())+len(c.Marks())+len(c.OfHost("r.example")) != 0 {
+	if len(c.Lookup("r.example", "r.example", start))+len(c.List())+len(c.Marks())+len(c.Live(start)) != 0 {
 		t.Error("a cache that is off found something")
 	}
 	if !c.Remember("m", func() bool { return true }) {

@@ -45,7 +45,7 @@ func PrivateDir(dir string) error {
 // that is another ordinary user's.
 func ownParent(dir string) error {
 	for parent := filepath.Dir(dir); ; parent = filepath.Dir(parent) {
-		info, err := os.Lstat(parent)
+		info, err := os.Stat(parent) // a link to a folder counts as that folder
 		if err == nil {
 			if !ownedByUs(info) && !shared(info) {
 				return fmt.Errorf("%s belongs to another user", parent)

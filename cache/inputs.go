@@ -83,8 +83,13 @@ func (w World) tag(input Input) string {
 	if !ok {
 		return absent
 	}
+	return w.hmac(input.Kind, input.Name, value)
+}
+
+// hmac stands for the parts where they must not be written.
+func (w World) hmac(parts ...string) string {
 	mac := hmac.New(sha256.New, w.key)
-	for _, part := range []string{input.Kind, input.Name, value} {
+	for _, part := range parts {
 		_, _ = mac.Write([]byte(part))
 		_, _ = mac.Write([]byte{0})
 	}

@@ -8,6 +8,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"time"
 )
 
 // maxMark bounds the small files without secrets, in bytes.
@@ -17,26 +18,63 @@ const maxMark = 8 << 10
 type Mark struct {
 	Host     string `json:"host"`     // as the client's list shall show it
 	Username string `json:"username"` // no secret
+	// Answer stands for user name and secret: their HMAC under the cache's key.
+	// Set by the cache.
+	Answer string `json:"answer"`
 }
 
-// Answered remembers that host was answered for username; [Cache.Marks] lists
-// it. Nothing is written when the mark is there already.
-func (c *Cache) Answered(host string, mark Mark) error {
+// Answered remembers that host was answered at now with the mark's user name
+// and secret; [Cache.Marks] lists it.
+func (c *Cache) Answered(host string, mark Mark, secret string, now time.Time) error {
 	if c == nil {
 		return nil
 	}
+	mark.Answer = c.answer(mark.Username, secret)
 	path := filepath.Join(c.dir, "answered", hash(host))
 	text, err := json.Marshal(mark)
 	if err != nil {
 		return err
 	}
 	if kept, err := readPrivate(path, maxMark); err == nil && string(kept) == string(text) {
-		return nil
+		return os.Chtimes(path, now, now)
 	}
 	if err := PrivateDir(filepath.Dir(path)); err != nil {
 		return err
 	}
-	return WriteFile(path, text)
+	if err := WriteFile(path, text); err != nil {
+		return err
+	}
+	return os.Chtimes(path, now, now)
+}
+
+// storeBack is how long after an answer a client stores it back: docker does
+// so as soon as the registry accepted it. Whoever stores the same later means
+// it.
+const storeBack = 2 * time.Minute
+
+// Gave reports whether user name and secret are a token that is kept for host,
+// or what it was answered with a moment before now.
+func (c *Cache) Gave(host, username, secret string, now time.Time) bool {
+	if c == nil {
+		return false
+	}
+	for _, entry := range c.read(c.hostDir(host)) {
+		if entry.Username == username && entry.Secret == secret {
+			return true
+		}
+	}
+	var mark Mark
+	path := filepath.Join(c.dir, "answered", hash(host))
+	info, err := os.Lstat(path)
+	if err != nil || now.Sub(info.ModTime()).Abs() > storeBack {
+		return false
+	}
+	text, err := readPrivate(path, maxMark)
+	return err == nil && json.Unmarshal(text, &mark) == nil && mark.Answer == c.answer(username, secret)
+}
+
+func (c *Cache) answer(username, secret string) string {
+	return c.world.hmac("answer", username, secret)
 }
 
 // Forget removes the mark of host.

@@ -89,8 +89,12 @@ func (p *Program) remember(outcome resolve.Outcome, tokens *cache.Cache, kept *s
 	}
 	if outcome.Found {
 		if !outcome.Cached {
+			secret := outcome.Credential.Secret.Reveal()
+			if outcome.Stored {
+				secret = "" // storing it again changes nothing, so it need not be known
+			}
 			mark := cache.Mark{Host: outcome.Address.DockerKey(), Username: outcome.Credential.Username}
-			p.debugIf("the answer is not remembered", tokens.Answered(host, mark))
+			p.debugIf("the answer is not remembered", tokens.Answered(host, mark, secret, p.Env.Now()))
 		}
 		return
 	}

@@ -34,11 +34,11 @@ func judge(o resolve.Outcome, strict bool) verdict {
 			o.Failed.Source+": "+o.Failed.Cause+"; going on without a credential", o.Failed.Next)}
 	case len(o.Unusable) > 0 && (never || strict):
 		first := o.Unusable[0]
-		return verdict{failure: line(o.Address.Host, first.Source+" "+first.Why, first.Next)}
+		return verdict{failure: line(o.Address.Host, first.Source+": "+first.Why, first.Next)}
 	case len(o.Unusable) > 0:
 		first := o.Unusable[0]
 		return verdict{warning: warn(o.Address.Host,
-			first.Source+" "+first.Why+"; going on without a credential", first.Next)}
+			first.Source+": "+first.Why+"; going on without a credential", first.Next)}
 	case never || o.Named:
 		return verdict{failure: line(o.Address.Host, "no identity ("+looked(o)+")", o.Hint)}
 	}

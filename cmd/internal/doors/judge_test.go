@@ -53,11 +53,11 @@ func TestJudge(t *testing.T) {
 		},
 		{
 			"unusable, possible", resolve.Outcome{Unusable: unusable}, possible, false, "",
-			"regauth: warning: r.example: GITHUB_TOKEN is set but empty; going on without a credential; unset it",
+			"regauth: warning: r.example: GITHUB_TOKEN: is set but empty; going on without a credential; unset it",
 		},
 		{
 			"unusable, never", resolve.Outcome{Unusable: unusable}, never, false,
-			"regauth: r.example: GITHUB_TOKEN is set but empty; unset it", "",
+			"regauth: r.example: GITHUB_TOKEN: is set but empty; unset it", "",
 		},
 	}
 	for _, tt := range tests {

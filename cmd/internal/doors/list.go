@@ -6,7 +6,6 @@ import (
 	"context"
 	"encoding/json"
 
-	"github.com/regauth/docker-credential-regauth/cache"
 	"github.com/regauth/docker-credential-regauth/helpers"
 )
 
@@ -25,11 +24,8 @@ func (p *Program) list(ctx context.Context) int {
 	for _, mark := range r.Cache.Marks() {
 		hosts[mark.Host] = mark.Username
 	}
-	now := p.Env.Now()
-	for _, entry := range r.Cache.List() {
-		if entry.State(now) != cache.Expired {
-			hosts[(helpers.Address{Host: entry.Host}).DockerKey()] = entry.Username
-		}
+	for _, entry := range r.Cache.Live(p.Env.Now()) {
+		hosts[(helpers.Address{Host: entry.Host}).DockerKey()] = entry.Username
 	}
 	if r.Logins != nil {
 		stored, err := r.Logins.List(ctx)

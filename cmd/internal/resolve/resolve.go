@@ -42,7 +42,8 @@ type Outcome struct {
 
 	Found      bool
 	Credential helpers.Credential
-	Cached     bool
+	Cached     bool // it is a kept token
+	Stored     bool // it is a login that the person stored
 
 	Failed   *helpers.MintError       // an identity is there and failed
 	Unusable []*helpers.UnusableError // identities that cannot work here
@@ -113,7 +114,7 @@ func (out *Outcome) hold(entry cache.Entry) {
 func (r *Resolver) webLogin(ctx context.Context, address helpers.Address) Outcome {
 	out := Outcome{Address: address, Target: helpers.Target{Host: address.Host, Anonymous: helpers.AnonymousPossible}}
 	if r.Logins != nil {
-		r.ask(ctx, &out, []helpers.Source{r.storedLogin(address, helpers.Request{}, nil)})
+		r.ask(ctx, &out, []helpers.Source{r.storedLogin(address, helpers.Request{}, nil, 0)})
 	}
 	return out
 }
@@ -131,7 +132,7 @@ func (r *Resolver) ask(ctx context.Context, out *Outcome, sources []helpers.Sour
 			}
 			r.Env.Log.Debug("credential found", "host", out.Address.Host, "source", credential.Source,
 				"minted", credential.Minted, "expires", credential.ExpiresAt)
-			out.Found, out.Credential = true, credential
+			out.Found, out.Credential, out.Stored = true, credential, source.Tier == helpers.TierStored
 			return
 		}
 		r.Env.Log.Debug("no credential", "host", out.Address.Host, "source", source.Name, "why", helpers.Line(err.Error()))

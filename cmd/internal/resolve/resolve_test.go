@@ -199,31 +199,6 @@ func TestASourceThatIgnoresItsDeadlineIsLeftBehind(t *testing.T) {
 	}
 }
 
-func TestOursKnowsOurOwnAnswers(t *testing.T) {
-	r := resolver(t, map[string]string{"GITHUB_TOKEN": "ghp_job", "GITHUB_ACTOR": "job"}, "", nil)
-	held(r, t, 0, 12*time.Hour)
-	tests := []struct {
-		host, user, secret string
-		want               bool
-	}{
-		{ecrHost, "AWS", "held", true},
-		{ecrHost, "AWS", "other", false},
-		{ecrHost, "me", "held", false},
-		{"ghcr.io", "job", "ghp_job", true},
-		{"ghcr.io", "me", "ghp_job", false},
-		{"quay.io", "job", "ghp_job", false},
-	}
-	for _, tt := range tests {
-		address, err := helpers.ParseAddress(tt.host)
-		if err != nil {
-			t.Fatal(err)
-		}
-		if got := r.Ours(context.Background(), address, tt.user, helpers.NewSecret(tt.secret)); got != tt.want {
-			t.Errorf("%s %s: %v, want %v", tt.host, tt.user, got, tt.want)
-		}
-	}
-}
-
 func TestOnlyWhatWasMintedIsKept(t *testing.T) {
 	minted := helpers.Credential{
 		Username: "AWS", Secret: helpers.NewSecret("s"), Minted: true, ExpiresAt: noon.Add(time.Hour), Identity: "i",

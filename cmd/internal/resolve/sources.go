@@ -5,7 +5,9 @@ package resolve
 import (
 	"context"
 	"path/filepath"
+	"slices"
 	"sort"
+	"time"
 
 	"github.com/regauth/docker-credential-regauth/cache"
 	"github.com/regauth/docker-credential-regauth/cmd/internal/config"
@@ -20,11 +22,20 @@ const storedName = "stored login"
 // login into the order in which identities are looked for.
 func (r *Resolver) sources(address helpers.Address, req helpers.Request, provider helpers.Provider) []helpers.Source {
 	sources := provider.Sources(req)
+	if req.Choice.Alias != "" {
+		// The configuration lets a token be minted for another host's sake. A
+		// secret that lies in a variable still goes to its own host only.
+		sources = slices.DeleteFunc(sources, func(s helpers.Source) bool { return !s.Mints })
+	}
+	share := time.Duration(0)
+	if len(sources) > 0 {
+		share = r.Config.Timeout / keychainShare
+	}
 	if req.Choice.Helper != "" {
 		sources = append(sources, r.helper(address, req.Choice.Helper))
 	}
 	if r.Logins != nil {
-		sources = append(sources, r.storedLogin(address, req, provider))
+		sources = append(sources, r.storedLogin(address, req, provider, share))
 	}
 	sort.SliceStable(sources, func(i, j int) bool { return sources[i].Tier < sources[j].Tier })
 	return sources
@@ -52,10 +63,20 @@ func (r *Resolver) helper(address helpers.Address, name string) helpers.Source {
 	}
 }
 
+// keychainShare is the part of the deadline that stored logins may use where
+// other sources come after: a keychain that waits to be unlocked must not cost
+// a cloud's registry its answer.
+const keychainShare = 4
+
 // storedLogin is the login that a person stored for the host, in the form that
-// the provider (nil for none) gives it.
-func (r *Resolver) storedLogin(address helpers.Address, req helpers.Request, provider helpers.Provider) helpers.Source {
+// the provider (nil for none) gives it. A share of 0 is the whole deadline.
+func (r *Resolver) storedLogin(address helpers.Address, req helpers.Request, provider helpers.Provider, share time.Duration) helpers.Source {
 	token := func(ctx context.Context) (helpers.Credential, error) {
+		if share > 0 {
+			var cancel context.CancelFunc
+			ctx, cancel = context.WithTimeout(ctx, share)
+			defer cancel()
+		}
 		login, err := r.Logins.Get(ctx, address.WholeHost())
 		if err != nil {
 			return helpers.Credential{}, err
@@ -112,31 +133,4 @@ func (r *Resolver) inputs(c helpers.Credential, req helpers.Request, provider he
 		add(kinds[bind.Kind], bind.Arg)
 	}
 	return inputs
-}
-
-// Ours reports whether the credential is one of our own last answers for the
-// address: docker stores back what it was given, and keeping that would put a
-// short-lived token before the identity that mints it. It asks nobody outside
-// this machine.
-func (r *Resolver) Ours(ctx context.Context, address helpers.Address, username string, secret helpers.Secret) bool {
-	for _, entry := range r.Cache.OfHost(address.Host) {
-		if entry.Username == username && entry.Secret == secret.Reveal() {
-			return true
-		}
-	}
-	choice, _ := r.Config.Choose(address)
-	provider, target, err := r.find(address, choice)
-	if err != nil {
-		return false
-	}
-	for _, source := range provider.Sources(helpers.Request{Target: target, Choice: choice, Env: r.Env}) {
-		if source.Mints {
-			continue // what it minted before is in the cache
-		}
-		credential, err := r.token(ctx, source)
-		if err == nil && credential.Username == username && credential.Secret == secret {
-			return true
-		}
-	}
-	return false
 }
