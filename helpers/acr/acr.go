@@ -76,7 +76,7 @@ const (
 var inputVars = []string{
 	varTenant, varClient, varCertificate, varFederated, varAuthority, "AZURE_CLIENT_SEND_CERTIFICATE_CHAIN",
 	"AZURE_REGIONAL_AUTHORITY_NAME", "AZURE_CONFIG_DIR", "AZD_CONFIG_DIR", "IDENTITY_ENDPOINT", "MSI_ENDPOINT", "IMDS_ENDPOINT",
-	"IDENTITY_SERVER_THUMBPRINT", "AZURE_POD_IDENTITY_AUTHORITY_HOST",
+	"IDENTITY_SERVER_THUMBPRINT",
 }
 
 // Inputs implements [helpers.InputLister]. The token caches of az and azd

@@ -175,7 +175,7 @@ func TestToolWithARMToken(t *testing.T) {
 	l := newLab(t)
 	l.AddRegistry("corp", cloudtest.AzureRegistry{RefuseARM: true, Roles: map[string][]string{"ana@corp.example": {"pull"}}})
 	token := l.Token(cloudtest.AzurePublic, tenant, "ana@corp.example", "https://management.azure.com/")
-	l.program("az", `echo '{"accessToken":"`+token+`","expires_on":4070908800}'`)
+	l.program("az", tool{Stdout: `{"accessToken":"` + token + `","expires_on":4070908800}`})
 	l.write(".azure/azureProfile.json", profile("ana@corp.example", "user", publicCloud), 0o600)
 	_, _, err := l.token(host, helpers.Choice{})
 	wantFailure(t, err, azName, "azureADAuthenticationAsArm", "authentication-as-arm")

@@ -181,7 +181,7 @@ func (l lookup) clientCertificate(ctx context.Context) (helpers.Credential, erro
 	if err != nil {
 		return helpers.Credential{}, &helpers.MintError{Source: l.source, Err: err,
 			Cause: "no certificate with its private key can be read from " + helpers.Show(path),
-			Next:  "check " + varCertificate + " and AZURE_CLIENT_CERTIFICATE_PASSWORD"}
+			Next:  "check " + varCertificate + " and AZURE_CLIENT_CERTIFICATE_PASSWORD; openssl 3 writes a PKCS#12 that can be read with -legacy only"}
 	}
 	options, known := l.clientOptions()
 	chain := strings.ToLower(l.env.Getenv("AZURE_CLIENT_SEND_CERTIFICATE_CHAIN"))

@@ -4,10 +4,14 @@ package acr
 
 import (
 	"context"
+	"crypto/x509"
+	"encoding/json"
 	"fmt"
+	"net/http"
 	"os"
 	"os/exec"
 	"path/filepath"
+	"runtime"
 	"strings"
 	"testing"
 	"time"
@@ -21,7 +25,46 @@ import (
 var loop *cloudtest.Cloud
 
 func TestMain(m *testing.M) {
+	switch strings.TrimSuffix(filepath.Base(os.Args[0]), ".exe") {
+	case "az", "azd":
+		os.Exit(play())
+	}
 	os.Exit(withCloud(m))
+}
+
+// playTool is the variable that tells this test program, run as az or azd, what
+// to do: a [tool] in JSON.
+const playTool = "ACR_TEST_TOOL"
+
+// tool is a stand-in for az or azd.
+type tool struct {
+	Wants  string // its arguments begin so, or it fails
+	Log    string // file that its arguments are written to, if any
+	Stdout string
+	Stderr string
+	Exit   int
+}
+
+func play() int {
+	var plan tool
+	if err := json.Unmarshal([]byte(os.Getenv(playTool)), &plan); err != nil {
+		fmt.Fprintln(os.Stderr, err)
+		return 3
+	}
+	args := strings.Join(os.Args[1:], " ")
+	if plan.Log != "" {
+		if err := os.WriteFile(plan.Log, []byte(args), 0o600); err != nil {
+			fmt.Fprintln(os.Stderr, err)
+			return 3
+		}
+	}
+	if !strings.HasPrefix(args, plan.Wants) {
+		fmt.Fprintln(os.Stderr, "unrecognized arguments: "+args)
+		return 2
+	}
+	fmt.Fprintln(os.Stdout, plan.Stdout)
+	fmt.Fprintln(os.Stderr, plan.Stderr)
+	return plan.Exit
 }
 
 func withCloud(m *testing.M) int {
@@ -51,7 +94,20 @@ func withCloud(m *testing.M) int {
 	} {
 		_ = os.Setenv(name, value)
 	}
+	useRoots()
 	return m.Run()
+}
+
+// useRoots makes Go trust the cloud's authority on systems where SSL_CERT_FILE
+// is not read.
+func useRoots() {
+	if runtime.GOOS != "windows" && runtime.GOOS != "darwin" {
+		return
+	}
+	config := loop.CA.ServerConfig("")
+	config.RootCAs = x509.NewCertPool()
+	config.RootCAs.AppendCertsFromPEM(loop.CA.PEM())
+	http.DefaultTransport.(*http.Transport).TLSClientConfig = config
 }
 
 const (
@@ -110,11 +166,26 @@ func (l lab) write(name, text string, mode os.FileMode) string {
 	return path
 }
 
-// program puts a shell script on PATH under name.
-func (l lab) program(name, script string) {
+// program puts this test program on PATH under name, to do as planned.
+func (l lab) program(name string, plan tool) {
 	l.t.Helper()
-	dir := filepath.Dir(l.write("bin/"+name, "#!/bin/sh\n"+script, 0o700))
-	l.t.Setenv("PATH", dir+string(os.PathListSeparator)+os.Getenv("PATH"))
+	self, err := os.Executable()
+	if err != nil {
+		l.t.Fatal(err)
+	}
+	text, err := os.ReadFile(self)
+	if err != nil {
+		l.t.Fatal(err)
+	}
+	if runtime.GOOS == "windows" {
+		name += ".exe"
+	}
+	dir := filepath.Dir(l.write("bin/"+name, string(text), 0o700))
+	said, err := json.Marshal(plan)
+	if err != nil {
+		l.t.Fatal(err)
+	}
+	l.setenv(map[string]string{playTool: string(said), "PATH": dir + string(os.PathListSeparator) + os.Getenv("PATH")})
 	l.env.LookPath = exec.LookPath
 }
 

@@ -16,7 +16,7 @@ import (
 func (l lookup) mint(ctx context.Context, cred azcore.TokenCredential, made error, who helpers.Credential) (helpers.Credential, error) {
 	if made != nil {
 		return helpers.Credential{}, &helpers.MintError{Source: l.source, Err: made,
-			Cause: plain(made), Next: "check " + varTenant + " and " + varAuthority}
+			Cause: plain(made), Next: l.settings()}
 	}
 	entra, err := cred.GetToken(ctx, policy.TokenRequestOptions{Scopes: []string{scope}})
 	if err != nil {
@@ -37,6 +37,18 @@ func (l lookup) mint(ctx context.Context, cred azcore.TokenCredential, made erro
 		return helpers.Credential{}, l.exchangeFailed(ctx, err, bearer)
 	}
 	return l.answer(token, who), nil
+}
+
+// settings is the advice when the SDK does not even begin: what it dislikes are
+// the variables.
+func (l lookup) settings() string {
+	switch {
+	case l.source == managedName && l.client != "":
+		return "unset " + varClient + " and client_id, if this machine's kind has one identity only"
+	case l.source == managedName:
+		return "check IDENTITY_ENDPOINT and IDENTITY_SERVER_THUMBPRINT"
+	}
+	return "check " + varTenant + " and " + varAuthority
 }
 
 // answer dates the registry's token. One whose expiry cannot be read is

@@ -23,10 +23,11 @@ func TestAzCLI(t *testing.T) {
 		l := newLab(t)
 		l.AddRegistry("corp", cloudtest.AzureRegistry{Roles: map[string][]string{user: {"pull"}}})
 		token := l.Token(cloudtest.AzurePublic, tenant, user, registryResource)
-		l.program("az", `echo "$*" >> "$HOME/az.log"
-case "$*" in "account get-access-token -o json --resource `+registryResource+`"*) ;; *) echo "unrecognized arguments" >&2; exit 2;; esac
-echo '{"accessToken":"`+token+`","expiresOn":"2099-01-01 00:00:00.000000","expires_on":4070908800,"subscription":"s1","tenant":"`+tenant+`","tokenType":"Bearer"}'
-`)
+		l.program("az", tool{
+			Wants: "account get-access-token -o json --resource " + registryResource, Log: l.home + "/az.log",
+			Stdout: `{"accessToken":"` + token + `","expiresOn":"2099-01-01 00:00:00.000000","expires_on":4070908800,` +
+				`"subscription":"s1","tenant":"` + tenant + `","tokenType":"Bearer"}`,
+		})
 		l.write(".azure/azureProfile.json", profile(user, "user", publicCloud), 0o600)
 		return l
 	}
@@ -91,9 +92,8 @@ echo '{"accessToken":"`+token+`","expiresOn":"2099-01-01 00:00:00.000000","expir
 	})
 	t.Run("session expired", func(t *testing.T) {
 		l := setup(t)
-		l.program("az", `echo "ERROR: AADSTS700082: The refresh token has expired due to inactivity. Trace ID: 1
-Interactive authentication is needed. Please run:
-az login --scope x" >&2; exit 1`)
+		l.program("az", tool{Exit: 1, Stderr: "ERROR: AADSTS700082: The refresh token has expired due to inactivity. Trace ID: 1\n" +
+			"Interactive authentication is needed. Please run:\naz login --scope x"})
 		_, _, err := l.token(host, helpers.Choice{})
 		failed, ok := errors.AsType[*helpers.MintError](err)
 		if !ok || failed.Next != "az login" || !strings.HasPrefix(failed.Cause, "AADSTS700082: The refresh token has expired") {
@@ -108,9 +108,10 @@ func TestAzdCLI(t *testing.T) {
 		l := newLab(t)
 		l.AddRegistry("corp", cloudtest.AzureRegistry{Roles: map[string][]string{user: {"pull"}}})
 		token := l.Token(cloudtest.AzurePublic, tenant, user, registryResource)
-		l.program("azd", `case "$*" in "auth token -o json --no-prompt --scope `+registryResource+`/.default"*) ;; *) exit 2;; esac
-echo '{"token":"`+token+`","expiresOn":"2099-01-01T00:00:00Z"}'
-`)
+		l.program("azd", tool{
+			Wants:  "auth token -o json --no-prompt --scope " + registryResource + "/.default",
+			Stdout: `{"token":"` + token + `","expiresOn":"2099-01-01T00:00:00Z"}`,
+		})
 		l.write(".azd/auth.json", `{"auth":{"account":{"currentUser":{"homeAccountId":"oid.tid"}}}}`, 0o600)
 		return l
 	}
@@ -140,7 +141,7 @@ echo '{"token":"`+token+`","expiresOn":"2099-01-01T00:00:00Z"}'
 	})
 	t.Run("fails", func(t *testing.T) {
 		l := setup(t)
-		l.program("azd", `echo '{"error":"AADSTS70043: The refresh token has expired. Trace ID: 1","message":"x"}' >&2; exit 1`)
+		l.program("azd", tool{Exit: 1, Stderr: `{"error":"AADSTS70043: The refresh token has expired. Trace ID: 1","message":"x"}`})
 		_, err := l.one(azdName, host, helpers.Choice{})
 		failed, ok := errors.AsType[*helpers.MintError](err)
 		if !ok || failed.Next != "azd auth login" || failed.Cause != "AADSTS70043: The refresh token has expired." {

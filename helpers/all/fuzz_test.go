@@ -20,7 +20,7 @@ var domains = map[string][]string{
 	},
 	"ecr-public": {"public.ecr.aws", "ecr-public.aws.com"},
 	"acr":        {"azurecr.io", "azurecr.cn", "azurecr.us", "azurecr.de"},
-	"gar":        {"pkg.dev", "gcr.io", "s3nsregistry.fr"},
+	"gar":        {"pkg.dev", "gcr.io"},
 	"ghcr":       {"ghcr.io", "ghe.com"},
 	"hub":        {"docker.io"},
 	"gitlab":     {"registry.gitlab.com"},

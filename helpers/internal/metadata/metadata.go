@@ -45,7 +45,7 @@ var (
 	}
 	Azure = Cloud{
 		Name: "azure",
-		Vars: []string{"IDENTITY_ENDPOINT", "MSI_ENDPOINT", "IMDS_ENDPOINT", "AZURE_POD_IDENTITY_AUTHORITY_HOST"},
+		Vars: []string{"IDENTITY_ENDPOINT", "MSI_ENDPOINT"},
 		DMI:  map[string][]string{"chassis_asset_tag": {"7783-7084-3265-9085-8269-3286-77"}},
 	}
 	Google = Cloud{
