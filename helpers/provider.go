@@ -194,6 +194,28 @@ type Choice struct {
 	Metadata *bool
 }
 
+// Keys lists the keys of the rule that only some providers know, as they are
+// spelled in the file.
+func (c Choice) Keys() []string {
+	var keys []string
+	for _, key := range []struct {
+		name string
+		set  bool
+	}{
+		{"profile", c.Profile != ""},
+		{"role_arn", c.RoleARN != ""},
+		{"tenant_id", c.TenantID != ""},
+		{"client_id", c.ClientID != ""},
+		{"service_account", c.ServiceAccount != ""},
+		{"metadata", c.Metadata != nil},
+	} {
+		if key.set {
+			keys = append(keys, key.name)
+		}
+	}
+	return keys
+}
+
 // NamesIdentity reports whether the rule says which identity to use, so that a
 // failure of it must not be hidden behind an anonymous answer.
 func (c Choice) NamesIdentity() bool {

@@ -35,3 +35,14 @@ func Line(text string) string {
 	}
 	return b.String()
 }
+
+// Argument writes text as one word of a POSIX shell's command line: as it is
+// when it needs no quotes, else between single ones. It bounds nothing, since a
+// path cut short is another path.
+func Argument(text string) string {
+	plain := strings.Trim(text, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_./:=@%+-") == ""
+	if plain && text != "" {
+		return text
+	}
+	return "'" + strings.ReplaceAll(text, "'", `'\''`) + "'"
+}

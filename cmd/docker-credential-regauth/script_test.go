@@ -55,6 +55,7 @@ func TestScripts(t *testing.T) {
 			"private": private,
 			"keyring": keyring,
 			"pause":   pause,
+			"watch":   watch,
 		},
 	})
 }
@@ -77,6 +78,7 @@ func setup(env *testscript.Env) error {
 	}
 	env.Defer(cloud.Close)
 	env.Values[cloudKey{}] = cloud
+	env.Values[watchKey{}] = new(time.Time)
 	aws := cloud.AWS()
 	aws.AddUser(cloudtest.AWSUser{Account: account, Name: "demo", KeyID: accessKey, Secret: secretKey})
 	for _, pair := range append(aws.EndpointEnv(),
@@ -140,6 +142,26 @@ func pause(ts *testscript.TestScript, _ bool, args []string) {
 	d, err := time.ParseDuration(args[0])
 	ts.Check(err)
 	time.Sleep(d)
+}
+
+type watchKey struct{}
+
+// watch holds a deadline, which is behaviour: `watch start`, and later `watch
+// within 8s` wants that no more than that has passed.
+func watch(ts *testscript.TestScript, _ bool, args []string) {
+	started, ok := ts.Value(watchKey{}).(*time.Time)
+	if !ok || len(args) == 0 {
+		ts.Fatalf("usage: watch start|within DURATION")
+	}
+	if args[0] == "start" {
+		*started = time.Now()
+		return
+	}
+	limit, err := time.ParseDuration(args[1])
+	ts.Check(err)
+	if passed := time.Since(*started); passed > limit {
+		ts.Fatalf("%s passed, more than %s", passed, limit)
+	}
 }
 
 // present wants a file that matches the glob; negated, none.

@@ -6,6 +6,7 @@ package all
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 
 	"github.com/regauth/docker-credential-regauth/helpers"
@@ -26,23 +27,27 @@ type Line struct {
 	// Anonymous says whether the provider's registries ever answer without a
 	// credential; every Target it makes says the same.
 	Anonymous helpers.Anonymous
+	// Keys are the keys of a configuration rule that mean something to it,
+	// apart from those that mean something to all.
+	Keys []string
 }
 
 // Table returns the host table in the order in which it is read. No two lines
 // match the same host, but for the last, which takes what is left.
 func Table() []Line {
 	const never, possible = helpers.AnonymousNever, helpers.AnonymousPossible
+	aws := []string{"profile", "role_arn", "metadata"}
 	return []Line{
-		{ecr.Private(), never},
-		{ecr.Public(), possible},
-		{acr.New(), possible},
-		{gar.New(), possible},
-		{ghcr.New(), possible},
-		{hub.New(), possible},
-		{gitlab.New(), possible},
-		{quay.New(), possible},
-		{harbor.New(), possible},
-		{static.New(), possible},
+		{ecr.Private(), never, aws},
+		{ecr.Public(), possible, aws},
+		{acr.New(), possible, []string{"tenant_id", "client_id", "metadata"}},
+		{gar.New(), possible, []string{"service_account", "metadata"}},
+		{ghcr.New(), possible, nil},
+		{hub.New(), possible, nil},
+		{gitlab.New(), possible, nil},
+		{quay.New(), possible, nil},
+		{harbor.New(), possible, nil},
+		{static.New(), possible, nil},
 	}
 }
 
@@ -80,8 +85,39 @@ func (e *ChoiceError) Error() string {
 //
 // The error is a [*ChoiceError]: the named provider is unknown, or it is one
 // that sends minted tokens to the hosts of its own table only and this is none
-// of them. An empty host is [helpers.ErrNoAddress].
+// of them, or the rule has a key that means nothing to the provider. An empty
+// host is [helpers.ErrNoAddress].
 func Find(host string, choice helpers.Choice, env *helpers.Env) (helpers.Provider, helpers.Target, error) {
+	provider, target, err := find(host, choice, env)
+	if err != nil {
+		return nil, helpers.Target{}, err
+	}
+	if err := checkKeys(provider, host, choice); err != nil {
+		return nil, helpers.Target{}, err
+	}
+	return provider, target, nil
+}
+
+// checkKeys refuses a rule's key that means nothing to the provider: the person
+// would believe that it chose the identity.
+func checkKeys(provider helpers.Provider, host string, choice helpers.Choice) error {
+	known := []string{}
+	for _, line := range Table() {
+		if line.Provider.Name() == provider.Name() {
+			known = append(known, line.Keys...)
+		}
+	}
+	for _, key := range choice.Keys() {
+		if !slices.Contains(known, key) {
+			return &ChoiceError{Rule: choice.Rule, Line: choice.Line, Why: fmt.Sprintf(
+				"%s means nothing for %s (provider %s); there one may write %s", key, helpers.Line(host),
+				provider.Name(), strings.Join(append(known, "helper", "alias", "provider"), ", "))}
+		}
+	}
+	return nil
+}
+
+func find(host string, choice helpers.Choice, env *helpers.Env) (helpers.Provider, helpers.Target, error) {
 	if host == "" {
 		return nil, helpers.Target{}, helpers.ErrNoAddress
 	}

@@ -64,9 +64,9 @@ func (e *Error) Error() string {
 // Where is the file, and the line if one is at fault: "config.toml:3".
 func (e *Error) Where() string {
 	if e.Line > 0 {
-		return fmt.Sprintf("%s:%d", e.File, e.Line)
+		return fmt.Sprintf("%s:%d", helpers.Line(e.File), e.Line)
 	}
-	return e.File
+	return helpers.Line(e.File)
 }
 
 // file is the shape of the TOML document.
@@ -181,14 +181,15 @@ func Parse(path string, text []byte) (*Config, error) {
 		config.Timeout = limit
 	}
 	lines := tableLines(text)
-	for i, entry := range doc.Registry {
-		line := 0
-		if i < len(lines) {
-			line = lines[i]
+	if len(lines) != len(doc.Registry) {
+		return nil, &Error{
+			File: path, Line: notTables(text), Why: "a rule is written as a table of its own", Next: "begin each with [[registry]]",
 		}
-		made, err := entry.rule(line)
+	}
+	for i, entry := range doc.Registry {
+		made, err := entry.rule(lines[i])
 		if err != nil {
-			return nil, &Error{File: path, Line: line, Why: err.Error()}
+			return nil, &Error{File: path, Line: lines[i], Why: err.Error()}
 		}
 		config.rules = append(config.rules, made)
 	}
@@ -266,6 +267,9 @@ func syntaxError(path string, err error) error {
 	var decode *toml.DecodeError
 	if errors.As(err, &decode) {
 		row, _ := decode.Position()
+		if key := decode.Key(); len(key) > 0 {
+			return &Error{File: path, Line: row, Why: "the value of " + helpers.Show(key[len(key)-1]) + " is of the wrong kind"}
+		}
 		return &Error{File: path, Line: row, Why: helpers.Line(decode.Error())}
 	}
 	return &Error{File: path, Why: helpers.Line(err.Error())}
@@ -273,6 +277,15 @@ func syntaxError(path string, err error) error {
 
 // tableLines returns the line of each [[registry]] header.
 func tableLines(text []byte) []int { return lines(text, unstable.ArrayTable, "registry") }
+
+// notTables returns the line of a [registry] or registry = […], which TOML
+// takes for a list of rules too.
+func notTables(text []byte) int {
+	if found := lines(text, unstable.Table, "registry"); len(found) > 0 {
+		return found[0]
+	}
+	return lineOf(text, "registry")
+}
 
 // lineOf returns the line of the top-level key.
 func lineOf(text []byte, key string) int {

@@ -14,6 +14,7 @@ package doors
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"log/slog"
@@ -86,7 +87,7 @@ func (p *Program) Run(ctx context.Context, args []string) int {
 	case "--help", "-h", "help":
 		return p.usage(exitOK)
 	}
-	p.say("%s: unknown action %s", p.Name, helpers.Show(args[0]))
+	p.say("%s: unknown action %s", helpers.Line(p.Name), helpers.Show(args[0]))
 	return p.usage(exitFailed)
 }
 
@@ -129,7 +130,9 @@ func (p *Program) open() (*resolve.Resolver, *state.State, error) {
 	if err != nil {
 		settings = &config.Config{Timeout: config.DefaultTimeout}
 	}
-	if limit, ok := p.timeout(); ok {
+	if limit, bad := p.timeout(); bad != nil {
+		err = errors.Join(err, bad)
+	} else if limit > 0 {
 		settings.Timeout = limit
 	}
 	r := &resolve.Resolver{Env: p.Env, Config: settings, Cache: p.openCache()}
@@ -138,21 +141,21 @@ func (p *Program) open() (*resolve.Resolver, *state.State, error) {
 	return r, state.Open(p.Env), err
 }
 
-// timeout reads REGAUTH_TIMEOUT: a duration such as "5s", or whole seconds.
-func (p *Program) timeout() (time.Duration, bool) {
+// timeout reads REGAUTH_TIMEOUT: a duration such as "5s", or whole seconds; 0
+// when it is unset.
+func (p *Program) timeout() (time.Duration, error) {
 	text := p.Env.Getenv("REGAUTH_TIMEOUT")
 	if text == "" {
-		return 0, false
+		return 0, nil
 	}
 	limit, err := time.ParseDuration(text)
 	if err != nil {
 		limit, err = time.ParseDuration(text + "s")
 	}
 	if err != nil || limit <= 0 {
-		p.Env.Log.Debug("REGAUTH_TIMEOUT is ignored", "why", "it is no duration")
-		return 0, false
+		return 0, fmt.Errorf(`REGAUTH_TIMEOUT %s is no duration; write one like "20s"`, helpers.Show(text))
 	}
-	return limit, true
+	return limit, nil
 }
 
 // openCache opens the cache, or returns nil, which is a cache that is off.

@@ -2,6 +2,8 @@
 
 package doors
 
+import "github.com/regauth/docker-credential-regauth/helpers"
+
 // usageText is the whole help. The verbs are Docker's, so it says what a person
 // has to do instead.
 const usageText = `usage: %s get|store|erase|list|version
@@ -27,6 +29,6 @@ environment
 
 // usage prints the help on standard output, as the other helpers do.
 func (p *Program) usage(code int) int {
-	p.say(usageText[:len(usageText)-1], p.Name)
+	p.say(usageText[:len(usageText)-1], helpers.Line(p.Name))
 	return code
 }

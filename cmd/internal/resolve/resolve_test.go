@@ -5,7 +5,9 @@ package resolve
 import (
 	"context"
 	"errors"
+	"fmt"
 	"path/filepath"
+	"slices"
 	"testing"
 	"time"
 
@@ -106,6 +108,102 @@ func TestWhichIdentityWins(t *testing.T) {
 				t.Errorf("found %v from %q", out.Found, out.Credential.Source)
 			}
 		})
+	}
+}
+
+// ranked is a provider whose sources are what a test says.
+type ranked struct {
+	helpers.Provider
+	sources []helpers.Source
+}
+
+func (r ranked) Sources(helpers.Request) []helpers.Source { return slices.Clone(r.sources) }
+
+// TestTheOrderOfTiers holds every pair of the five: a higher tier wins wherever
+// it stands in the provider's list, and when it is there and fails, the lower
+// one is not asked.
+func TestTheOrderOfTiers(t *testing.T) {
+	order := []helpers.Tier{
+		helpers.TierConfigured, helpers.TierStored, helpers.TierJob, helpers.TierChain, helpers.TierTool,
+	}
+	fails := &helpers.MintError{Source: "higher", Cause: "refused"}
+	for i, higher := range order {
+		for _, lower := range order[i+1:] {
+			for _, broken := range []bool{false, true} {
+				t.Run(fmt.Sprint(higher, " before ", lower, ", broken ", broken), func(t *testing.T) {
+					source := func(tier helpers.Tier, name string) helpers.Source {
+						return helpers.Source{Tier: tier, Name: name, Token: func(context.Context) (helpers.Credential, error) {
+							if broken && name == "higher" {
+								return helpers.Credential{}, fails
+							}
+							return helpers.Credential{Username: name, Secret: helpers.NewSecret(name)}, nil
+						}}
+					}
+					r := resolver(t, nil, "", nil)
+					var provider ranked
+					for _, s := range []helpers.Source{source(lower, "lower"), source(higher, "higher")} {
+						if s.Tier == helpers.TierStored {
+							r.Logins = logins{kept: map[string]static.Login{"r.example": login(s.Name, "x")}}
+							if broken && s.Name == "higher" {
+								r.Logins = logins{err: fails}
+							}
+							continue
+						}
+						provider.sources = append(provider.sources, s)
+					}
+					address := helpers.Address{Host: "r.example"}
+					var out Outcome
+					out.Address = address
+					r.ask(context.Background(), &out, r.sources(address, helpers.Request{Env: r.Env}, provider))
+					switch {
+					case !broken && out.Credential.Username != "higher":
+						t.Errorf("the answer is %q", out.Credential.Username)
+					case broken && higher == helpers.TierStored:
+						// A keychain that fails is passed over; see the next test.
+						if out.Credential.Username != "lower" {
+							t.Error("a keychain that fails hid what comes after it")
+						}
+					case broken && (out.Found || out.Failed != fails):
+						t.Errorf("the failure was passed over: found %v", out.Found)
+					}
+				})
+			}
+		}
+	}
+}
+
+func TestAnAliasGetsNoSecretOfAVariable(t *testing.T) {
+	job := map[string]string{"GITHUB_TOKEN": "ghp_job", "GITHUB_ACTOR": "job"}
+	r := resolver(t, job, "[[registry]]\nmatch = \"mirror.example\"\nalias = \"ghcr.io\"\n", nil)
+	if out := get(t, r, "mirror.example"); out.Found {
+		t.Error("GITHUB_TOKEN was given to a host that the configuration calls ghcr.io")
+	}
+	if out := get(t, r, "ghcr.io"); !out.Found {
+		t.Error("ghcr.io itself is not answered any more")
+	}
+}
+
+// hanging is a keychain that waits until it is given up.
+type hanging struct{ logins }
+
+func (hanging) Get(ctx context.Context, _ helpers.Address) (static.Login, error) {
+	<-ctx.Done()
+	return static.Login{}, &helpers.MintError{Source: "pass", Cause: "no answer", Err: ctx.Err()}
+}
+
+func TestAKeychainThatHangsLeavesTimeForTheRest(t *testing.T) {
+	r := resolver(t, map[string]string{"GITHUB_TOKEN": "ghp_job"}, "timeout = \"2s\"", nil)
+	r.Logins = hanging{}
+	ctx, cancel := context.WithTimeout(context.Background(), r.Config.Timeout)
+	defer cancel()
+	out, err := r.Get(ctx, helpers.Address{Host: "ghcr.io"})
+	if err != nil || !out.Found || ctx.Err() != nil {
+		t.Errorf("found %v, %v, deadline %v", out.Found, err, ctx.Err())
+	}
+	short, cancel := context.WithTimeout(context.Background(), 50*time.Millisecond)
+	defer cancel()
+	if out, err := r.Get(short, helpers.Address{Host: "r.example"}); err != nil || out.Failed == nil || out.Failed.Source != "pass" {
+		t.Errorf("where nothing else is, the keychain is not named: %+v, %v", out.Failed, err)
 	}
 }
 
