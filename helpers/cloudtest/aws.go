@@ -12,18 +12,19 @@ import (
 	"time"
 )
 
-// AWS is the loopback cloud's AWS: STS, ECR, ECR Public, the SSO portal, the
-// EC2 metadata service (IMDSv2) and the container credentials endpoint. Get it
-// with [Cloud.AWS]; what is added to it is forgotten at [Cloud.Reset].
+// AWS is the loopback cloud's AWS: STS, ECR, ECR Public, the SSO portal and its
+// OIDC service, AWS Sign-In, the EC2 metadata service (IMDSv2) and the container
+// credentials endpoint. Get it with [Cloud.AWS]; what is added to it is
+// forgotten at [Cloud.Reset].
 //
-// Requests are recorded as services "sts", "ecr", "ecr-public", "sso", "imds"
-// (actions token, roles, credentials, metadata) and "ecs" (credentials); the
-// other actions are the operations' names.
+// Requests are recorded as services "sts", "ecr", "ecr-public", "sso",
+// "sso-oidc", "signin", "imds" (actions token, roles, credentials, metadata) and
+// "ecs" (credentials); the other actions are the operations' names.
 type AWS struct {
 	cloud *Cloud
 
 	// TokenLife is what an ECR password lives, 12 h as on AWS. SessionLife is
-	// what metadata and SSO sessions live, an hour. Skew puts the clock against
+	// what metadata, SSO and sign-in sessions live, an hour. Skew puts the clock against
 	// which signatures are judged off from this machine's; it is apart from the
 	// cloud's clock, so that Advance makes things expire and not clients wrong.
 	// Set them before the first request.
@@ -38,6 +39,7 @@ type AWS struct {
 	imdsToken map[string]time.Time
 	container *AWSContainer
 	sso       []AWSSSOAccess
+	refreshes []AWSRefresh
 	urls      map[string]string // plain listeners by service
 }
 
@@ -122,6 +124,8 @@ func (a *AWS) register() {
 	a.handle(isAPIHost("ecr"), a.serveECR)
 	a.handle(isAPIHost("ecr-public"), a.serveECRPublic)
 	a.handle(isAPIHost("portal.sso"), a.serveSSO)
+	a.handle(isAPIHost("oidc"), a.serveOIDC)
+	a.handle(isSigninHost, a.serveSignin)
 	a.handle(func(host string) bool { return host == "169.254.170.2" || host == "169.254.170.23" }, a.serveContainer)
 }
 
@@ -142,6 +146,7 @@ func (a *AWS) forget() {
 	a.keys, a.roles = map[string]awsKey{}, map[string]AWSRole{}
 	a.denied, a.passwords = map[string]bool{}, map[string]ecrPassword{}
 	a.imdsToken, a.instance, a.container, a.sso = map[string]time.Time{}, "", nil, nil
+	a.refreshes = nil
 }
 
 // AddUser adds a user and its key.
@@ -255,6 +260,8 @@ func (a *AWS) EndpointEnv() []string {
 		"AWS_ENDPOINT_URL_ECR=" + a.url("ecr", a.serveECR),
 		"AWS_ENDPOINT_URL_ECR_PUBLIC=" + a.url("ecr-public", a.serveECRPublic),
 		"AWS_ENDPOINT_URL_SSO=" + a.url("sso", a.serveSSO),
+		"AWS_ENDPOINT_URL_SSO_OIDC=" + a.url("sso-oidc", a.serveOIDC),
+		"AWS_ENDPOINT_URL_SIGNIN=" + a.url("signin", a.serveSignin),
 	}
 	a.mu.Lock()
 	instance, container := a.instance, a.container

@@ -69,3 +69,10 @@ func apiRegion(host, service string) (region string, ok bool) {
 	}
 	return region, known && partition == of && slices.Contains([]int{2, 3}, strings.Count(region, "-"))
 }
+
+// isSigninHost reports whether a host is AWS Sign-In's of a region. The other
+// partitions' are not served.
+func isSigninHost(host string) bool {
+	region, found := strings.CutSuffix(host, ".signin.aws.amazon.com")
+	return found && partitionOf(region) == "aws" && strings.Count(region, "-") == 2 && !strings.Contains(region, ".")
+}

@@ -110,6 +110,7 @@ func TestIMDS(t *testing.T) {
 		{"expired token", http.MethodGet, roles, map[string]string{header: token}, awsRole, time.Hour, 401},
 		{"another role", http.MethodGet, roles + "other", map[string]string{header: token}, awsRole, 0, 404},
 		{"no role", http.MethodGet, roles, map[string]string{header: token}, "", 0, 404},
+		{"role that cannot be assumed", http.MethodGet, roles + "gone", map[string]string{header: token}, "gone", 0, 200},
 	}
 	for _, test := range tests {
 		t.Run(test.name, func(t *testing.T) {
@@ -118,8 +119,12 @@ func TestIMDS(t *testing.T) {
 			defer c.Advance(-test.advance)
 			status, body := awsGet(t, client, test.method, base+test.path, test.header)
 			records := c.Records()
-			if last := records[len(records)-1]; status != test.status || last.Service != "imds" || (last.Refused == "") != (status == 200) {
+			served := status == 200 && test.role == awsRole
+			if last := records[len(records)-1]; status != test.status || last.Service != "imds" || (last.Refused == "") != served {
 				t.Errorf("HTTP %d %s, recorded %+v", status, body, last)
+			}
+			if refused := status == 200 && !served; strings.Contains(body, `"AssumeRoleUnauthorizedAccess"`) != refused || refused && strings.Contains(body, "AccessKeyId") {
+				t.Error(body) // EC2 says so with HTTP 200
 			}
 		})
 	}
@@ -220,7 +225,7 @@ func TestAWSEndpointEnv(t *testing.T) {
 	checkAnswer(t, c, "sts", status, body, "SignatureDoesNotMatch")
 	a.SetInstanceRole(awsRole)
 	a.SetContainer(cloudtest.AWSContainer{Role: awsRole})
-	if len(a.EndpointEnv()) != 6 {
+	if len(a.EndpointEnv()) != 8 {
 		t.Errorf("got %v", a.EndpointEnv())
 	}
 }

@@ -3,6 +3,7 @@
 package cloudtest_test
 
 import (
+	"cmp"
 	"crypto/sha256"
 	"crypto/tls"
 	"crypto/x509"
@@ -68,19 +69,25 @@ type awsCall struct {
 	keys                    aws.Credentials
 	at                      time.Time
 	unsigned                bool
+	claimed                 string                // has its hash in x-amz-content-sha256
+	method, contentType     string                // when not empty
 	alter                   func(r *http.Request) // after signing
 }
 
 func (c awsCall) send(t *testing.T, client *http.Client) (status int, body string) {
 	t.Helper()
 	text := c.body + c.form
-	r, err := http.NewRequestWithContext(t.Context(), http.MethodPost, c.url, strings.NewReader(text))
+	r, err := http.NewRequestWithContext(t.Context(), cmp.Or(c.method, http.MethodPost), c.url, strings.NewReader(text))
 	if err != nil {
 		t.Fatal(err)
 	}
-	r.Header.Set("Content-Type", "application/x-amz-json-1.1")
+	r.Header.Set("Content-Type", cmp.Or(c.contentType, "application/x-amz-json-1.1"))
 	if c.form != "" {
 		r.Header.Set("Content-Type", "application/x-www-form-urlencoded; charset=utf-8")
+	}
+	if c.claimed != "" {
+		sum := sha256.Sum256([]byte(c.claimed))
+		r.Header.Set("X-Amz-Content-Sha256", hex.EncodeToString(sum[:]))
 	}
 	if c.target != "" {
 		r.Header.Set("X-Amz-Target", c.target)
@@ -189,6 +196,9 @@ func TestAWSSignature(t *testing.T) {
 				r.Body = io.NopCloser(strings.NewReader(changed))
 			}
 		}, json: "InvalidSignatureException", query: "SignatureDoesNotMatch"},
+		{name: "claimed hash of another body, signed as such", change: func(c *awsCall) { c.claimed = "hello" },
+			json: "x-amz-content-sha256", query: "x-amz-content-sha256"},
+		{name: "claimed hash of the body", change: func(c *awsCall) { c.claimed = c.body + c.form }},
 		{name: "host changed after signing", change: func(c *awsCall) {
 			c.alter = func(r *http.Request) { r.Host = r.URL.Host + ":443" }
 		}, json: "InvalidSignatureException", query: "SignatureDoesNotMatch"},
@@ -249,6 +259,9 @@ func TestECRRefusals(t *testing.T) {
 		{"wrong target", "ecr", "UnknownOperationException", func(c *awsCall) { c.target = "AmazonEC2ContainerRegistry_V20150921.CreateRepository" }},
 		{"target of another service", "ecr", "UnknownOperationException", func(c *awsCall) { c.target = publicToken }},
 		{"no target", "ecr", "UnknownOperationException", func(c *awsCall) { c.target = "" }},
+		{"PUT", "ecr", "SerializationException", func(c *awsCall) { c.method = http.MethodPut }},
+		{"form", "ecr", "SerializationException", func(c *awsCall) { c.contentType = "application/x-www-form-urlencoded" }},
+		{"JSON of another protocol", "ecr", "SerializationException", func(c *awsCall) { c.contentType = "application/json" }},
 		{"not JSON", "ecr", "SerializationException", func(c *awsCall) { c.body = "hello" }},
 		{"account of 11 digits", "ecr", "InvalidParameterException", func(c *awsCall) { c.body = `{"registryIds":["12345678901"]}` }},
 		{"too many accounts", "ecr", "InvalidParameterException", func(c *awsCall) {
