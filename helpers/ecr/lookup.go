@@ -85,23 +85,11 @@ func keysEnd(keys aws.Credentials) time.Time {
 	return time.Time{}
 }
 
-// identify loads the SDK's configuration. The metadata service is left out at
-// first, and the question whether it may be asked is put only when it is what
-// the configuration ends at: the answer may cost a connection attempt.
+// identify finds out who is to ask, and how to say so.
 func (l lookup) identify(ctx context.Context) (*identity, error) {
-	id := &identity{}
-	var err error
-	if id.cfg, err = config.LoadDefaultConfig(ctx, l.options(false)...); err != nil {
-		return nil, l.configFailed(ctx, err)
-	}
-	if slices.Contains(sourcesOf(id.cfg), aws.CredentialSourceIMDS) {
-		var ask bool
-		if ask, id.noMetadata = l.mayAskMetadata(ctx); ask {
-			id.noMetadata = ""
-			if id.cfg, err = config.LoadDefaultConfig(ctx, l.options(true)...); err != nil {
-				return nil, l.configFailed(ctx, err)
-			}
-		}
+	id, err := l.load(ctx)
+	if err != nil {
+		return nil, err
 	}
 	id.place = l.placeOf(id.cfg)
 	if why := l.unfitKeys(id.place); why != nil {
@@ -119,10 +107,49 @@ func (l lookup) identify(ctx context.Context) (*identity, error) {
 	return id, nil
 }
 
+// load loads the SDK's configuration. The metadata service is left out at
+// first, and the question whether it may be asked is put only when it is what
+// the configuration ends at: the answer may cost a connection attempt.
+func (l lookup) load(ctx context.Context) (*identity, error) {
+	id, session, askMetadata := &identity{}, roleSession, false
+	var err error
+	read := func() {
+		id.cfg, err = config.LoadDefaultConfig(ctx, l.options(session, askMetadata)...)
+	}
+	read()
+	if err == nil && wantsShortest(sharedOf(id.cfg)) {
+		session = 0 // the SDK's default
+		read()
+	}
+	if err == nil && slices.Contains(sourcesOf(id.cfg), aws.CredentialSourceIMDS) {
+		if askMetadata, id.noMetadata = l.mayAskMetadata(ctx); askMetadata {
+			id.noMetadata = ""
+			read()
+		}
+	}
+	if err != nil {
+		return nil, l.configFailed(ctx, err)
+	}
+	return id, nil
+}
+
+// wantsShortest reports whether a profile on the way wants a session of 15
+// minutes (duration_seconds), the shortest that STS gives. The SDK takes that
+// for no wish at all, and would let our hour pass.
+func wantsShortest(shared config.SharedConfig) bool {
+	for at := &shared; at != nil; at = at.Source {
+		if d := at.RoleDurationSeconds; d != nil && *d/time.Minute <= 15 {
+			return true
+		}
+	}
+	return false
+}
+
 // options are ours; everything else the SDK finds by itself. The registry's
 // region is only the default: STS is asked where the user's own configuration
-// says.
-func (l lookup) options(askMetadata bool) []func(*config.LoadOptions) error {
+// says. An assumed role's session lasts for session unless the profile says
+// otherwise.
+func (l lookup) options(session time.Duration, askMetadata bool) []func(*config.LoadOptions) error {
 	options := []func(*config.LoadOptions) error{
 		config.WithDefaultRegion(l.req.Target.Region),
 		config.WithRetryer(func() aws.Retryer {
@@ -132,13 +159,14 @@ func (l lookup) options(askMetadata bool) []func(*config.LoadOptions) error {
 		config.WithCredentialsCacheOptions(func(o *aws.CredentialsCacheOptions) { o.ExpiryWindow = 0 }),
 		config.WithAssumeRoleCredentialOptions(func(o *stscreds.AssumeRoleOptions) {
 			if o.Duration == 0 {
-				o.Duration = roleSession
+				o.Duration = session
 			}
 		}),
 		config.WithLogger(logging.LoggerFunc(func(_ logging.Classification, format string, v ...any) {
 			l.env.Log.Debug("AWS SDK: " + helpers.Line(fmt.Sprintf(format, v...))) // its default is standard error
 		})),
 		config.WithAPIOptions([]func(*middleware.Stack) error{boundBodies}),
+		config.WithHTTPClient(client()),
 	}
 	if l.req.Choice.Profile != "" {
 		options = append(options, config.WithSharedConfigProfile(l.req.Choice.Profile))
@@ -201,26 +229,53 @@ func boundBodies(stack *middleware.Stack) error {
 		}), middleware.After)
 }
 
-// watchProcess makes a profile's own credential_process say what it says to us
-// instead of to Docker's terminal, and gives it no standard input: a get never
-// prompts, and its input is not the process's.
+// watchProcess makes a credential_process say what it says to us instead of to
+// Docker's terminal, and gives it no standard input: a get never prompts, and
+// its input is not the process's. The roles of the profiles that take their
+// keys from the process's are assumed anew on top of it, as the SDK does.
 func (l lookup) watchProcess(id *identity) {
-	shared := sharedOf(id.cfg)
-	if !aws.IsCredentialsProvider(id.cfg.Credentials, (*processcreds.Provider)(nil)) || shared.CredentialProcess == "" {
+	if id.place.kind != kindProcess {
 		return
 	}
+	shared := sharedOf(id.cfg)
+	way := []*config.SharedConfig{&shared}
+	for way[0].Source != nil {
+		way = append([]*config.SharedConfig{way[0].Source}, way...)
+	}
+	command := way[0].CredentialProcess
 	id.process = &tail{}
 	build := processcreds.NewCommandBuilderFunc(func(ctx context.Context) (*exec.Cmd, error) {
 		shell := []string{"sh", "-c"}
 		if runtime.GOOS == "windows" {
 			shell = []string{"cmd.exe", "/C"}
 		}
-		cmd := exec.CommandContext(ctx, shell[0], shell[1], shared.CredentialProcess) //nolint:gosec // the user's own profile
+		cmd := exec.CommandContext(ctx, shell[0], shell[1], command) //nolint:gosec // the user's own profile
 		cmd.Stderr = id.process
 		cmd.WaitDelay = 500 * time.Millisecond
 		return cmd, nil
 	})
 	id.cfg.Credentials = aws.NewCredentialsCache(processcreds.NewProviderCommand(build))
+	for _, profile := range way {
+		if profile.RoleARN != "" {
+			id.cfg.Credentials = aws.NewCredentialsCache(
+				stscreds.NewAssumeRoleProvider(sts.NewFromConfig(id.cfg), profile.RoleARN, profileRole(profile)))
+		}
+	}
+}
+
+// profileRole says how a profile wants its role assumed (AWS SDKs and Tools
+// Reference Guide, "Assume role credential provider"). mfa_serial is refused
+// before.
+func profileRole(profile *config.SharedConfig) func(*stscreds.AssumeRoleOptions) {
+	return func(o *stscreds.AssumeRoleOptions) {
+		o.RoleSessionName, o.Duration = profile.RoleSessionName, roleSession
+		if own := profile.RoleDurationSeconds; own != nil && *own > 15*time.Minute {
+			o.Duration = *own
+		}
+		if profile.ExternalID != "" {
+			o.ExternalID = aws.String(profile.ExternalID)
+		}
+	}
 }
 
 // tail keeps the last bytes written to it.

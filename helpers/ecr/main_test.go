@@ -113,7 +113,7 @@ func onSystem(unix, windows string) string {
 }
 
 // printKeys is a credential_process that prints keys.json of the home directory.
-var printKeys = onSystem("cat $HOME/keys.json", `type $HOME\keys.json`)
+var printKeys = onSystem(`cat "$HOME/keys.json"`, `type $HOME\keys.json`)
 
 // request is for host, by the choice of a configuration.
 func request(t *testing.T, p helpers.Provider, host string, choice helpers.Choice) helpers.Request {

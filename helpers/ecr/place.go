@@ -162,8 +162,10 @@ func (l lookup) basePlace(base *config.SharedConfig, env config.EnvConfig) place
 		return place{kind: kindLogin, source: "aws login", signIn: "aws login" + arg,
 			identity: "login " + helpers.Line(base.LoginSession)}
 	case base.CredentialSource == "" && base.CredentialProcess != "":
+		// Whose keys a program prints is its own affair, and may change with
+		// nothing to tell it by.
 		return place{kind: kindProcess, source: "credential_process", identity: "credential_process " + short(base.CredentialProcess),
-			signIn: "aws sts get-caller-identity" + arg}
+			noCache: true, signIn: "aws sts get-caller-identity" + arg}
 	case base.CredentialSource != "Ec2InstanceMetadata" && env.ContainerCredentialsRelativePath+env.ContainerCredentialsEndpoint != "":
 		return l.containerPlace(env)
 	}

@@ -124,7 +124,7 @@ func (l lookup) keysFailed(ctx context.Context, err error, id *identity) error {
 	case errors.As(err, &sso), p.kind == kindSSO && !isSent(err):
 		failed.Cause = "the SSO sign-in is missing or has expired"
 	case p.kind == kindLogin && !isSent(err):
-		failed.Cause = "the sign-in of aws login is missing or has expired"
+		failed.Cause = "the sign-in of aws login does not work: " + reason(err) // the SDK's words: it has no types for this
 	case errors.As(err, &file):
 		failed.Cause = helpers.Show(file.Path) + " cannot be read: " + helpers.Line(file.Err.Error())
 	default:
@@ -151,6 +151,7 @@ func (l lookup) failed(ctx context.Context, err error, id *identity) error {
 	var answer *answerError
 	var deserialize *smithy.DeserializationError
 	var resp *smithyhttp.ResponseError
+	var elsewhere *redirectError
 	errors.As(err, &resp)
 	switch {
 	case ctx.Err() != nil:
@@ -159,8 +160,13 @@ func (l lookup) failed(ctx context.Context, err error, id *identity) error {
 	case errors.As(err, &answer):
 		failed.Cause, failed.Next = "AWS ECR: "+answer.why, "check AWS_ENDPOINT_URL_ECR and proxies: something else may answer for AWS"
 	case errors.As(err, &deserialize):
-		failed.Cause = service + " answered " + operation + " with something unreadable"
-		failed.Next = "check proxies and AWS_ENDPOINT_URL variables: something else may answer for AWS"
+		failed.Cause = service + " answered " + operation + " with something unreadable" + status(resp)
+		failed.Next = somethingElse
+	case errors.As(err, &elsewhere):
+		failed.Cause, failed.Next = service+" did not answer "+operation+": "+elsewhere.Error(), somethingElse
+	case errors.As(err, &api) && (api.ErrorCode() == "" || api.ErrorCode() == "UnknownError"):
+		failed.Cause = service + " answered " + operation + " with no error of AWS's" + status(resp)
+		failed.Next = noCodeAdvice(resp)
 	case errors.As(err, &api):
 		failed.Cause = fmt.Sprintf("%s refused %s: %s", service, operation, said(api))
 		failed.Next = l.advice(api, operation, resp, id.place)
@@ -172,6 +178,28 @@ func (l lookup) failed(ctx context.Context, err error, id *identity) error {
 		failed.Cause, failed.Next = service+": "+reason(err), id.place.signIn
 	}
 	return failed
+}
+
+// somethingElse is the advice where an answer is none of AWS's.
+const somethingElse = "check proxies and AWS_ENDPOINT_URL variables: something else may answer for AWS"
+
+// noCodeAdvice is what to do about a refusal that names no error.
+func noCodeAdvice(resp *smithyhttp.ResponseError) string {
+	switch {
+	case resp != nil && resp.HTTPStatusCode() == http.StatusTooManyRequests:
+		return "wait a minute and try again"
+	case resp != nil && resp.HTTPStatusCode() >= 500:
+		return "try again; if it stays so, " + somethingElse
+	}
+	return somethingElse
+}
+
+// status is the answer's HTTP status in parentheses, where there is one.
+func status(resp *smithyhttp.ResponseError) string {
+	if resp == nil || resp.Response == nil {
+		return ""
+	}
+	return fmt.Sprintf(" (HTTP %d)", resp.HTTPStatusCode())
 }
 
 // said is an API error's code and words.

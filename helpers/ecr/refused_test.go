@@ -117,6 +117,13 @@ func TestRefused(t *testing.T) {
 			world: world{env: map[string]string{"AWS_CONTAINER_CREDENTIALS_FULL_URI": "http://203.0.113.9/credentials"}}},
 		{name: "metadata service broken", outcome: "mint", says: []string{"EC2"}, next: "",
 			world: world{env: imdsEnv}, cloud: fault(cloudtest.Fault{Service: "imds", Action: "roles", Status: 500})},
+		{name: "instance role that EC2 cannot assume", outcome: "mint", says: []string{"EC2 instance role gone", "AssumeRoleUnauthorizedAccess"}, next: "instance profile",
+			world: world{env: imdsEnv}, cloud: func(a *cloudtest.AWS) { a.SetInstanceRole("gone") }},
+		{name: "profile wants a container's role outside of one", outcome: "mint", says: []string{"EcsContainer"}, next: "~/.aws/config",
+			world:  world{config: "[profile ecs]\nrole_arn = " + roleARN + "\ncredential_source = EcsContainer\n"},
+			choice: helpers.Choice{Profile: "ecs"}},
+		{name: "SSO without a session, expired", outcome: "mint", says: []string{"AWS profile dev (SSO)", "missing or has expired"}, next: "aws sso login --profile dev",
+			world: world{config: legacySSO, env: dev}},
 
 		// ECR.
 		{name: "key unknown", outcome: "mint", says: []string{"AWS ECR refused GetAuthorizationToken: UnrecognizedClientException"}, next: "AWS_ACCESS_KEY_ID",

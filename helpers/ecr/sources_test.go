@@ -48,19 +48,7 @@ func TestSources(t *testing.T) {
 	trusting := func(a *cloudtest.AWS) {
 		a.AddRole(cloudtest.AWSRole{ARN: roleARN, Trusts: []string{user.Name, "arn:aws:iam::" + account + ":user/me"}})
 	}
-	tests := []struct {
-		name   string
-		world  world
-		cloud  func(a *cloudtest.AWS)
-		choice helpers.Choice
-		tier   helpers.Tier // TierChain when zero
-
-		source, identity string
-		bind             string // kinds
-		program          bool
-		session          bool   // the password ends with an hour's session
-		asked            string // before the ECR request
-	}{
+	tests := []sourceTest{
 		{name: "environment keys", world: world{env: staticEnv},
 			source: "AWS environment keys", identity: "access key " + keyID, bind: "env:AWS_ACCESS_KEY_ID"},
 		{name: "environment keys win over a profile", world: world{env: staticEnv, credentials: "[default]\ncredential_process = false\n"},
@@ -135,32 +123,49 @@ func TestSources(t *testing.T) {
 			asked: "imds/token/200 imds/roles/200 imds/token/200 imds/roles/200 imds/credentials/200"},
 	}
 	for _, test := range tests {
-		t.Run(test.name, func(t *testing.T) {
-			a := test.world.build(t)
-			if test.cloud != nil {
-				test.cloud(a)
-			}
-			if test.tier == 0 {
-				test.tier = helpers.TierChain
-			}
-			source := ecr.Private().Sources(request(t, ecr.Private(), host, test.choice))[0]
-			if source.Tier != test.tier || source.Program != test.program {
-				t.Errorf("tier %v, program %v", source.Tier, source.Program)
-			}
-			c := mint(t, test.choice)
-			want := strings.TrimSpace(test.asked + " ecr/GetAuthorizationToken/200")
-			if got := served(); got != want {
-				t.Errorf("asked %s\nwant  %s", got, want)
-			}
-			if c.Source != test.source || !like(test.identity, c.Identity) {
-				t.Errorf("source %q, identity %q", c.Source, c.Identity)
-			}
-			if got := binds(c); got != test.bind {
-				t.Errorf("bound to %q, want %q", got, test.bind)
-			}
-			checkEnd(t, c, test.session)
-		})
+		t.Run(test.name, test.run)
 	}
+}
+
+// sourceTest is a source at work, and what is to be said about it.
+type sourceTest struct {
+	name   string
+	world  world
+	cloud  func(a *cloudtest.AWS)
+	choice helpers.Choice
+	tier   helpers.Tier // TierChain when zero
+
+	source, identity string
+	bind             string // kinds
+	program          bool
+	session          bool   // the password ends with an hour's session
+	asked            string // before the ECR request
+}
+
+func (test sourceTest) run(t *testing.T) {
+	a := test.world.build(t)
+	if test.cloud != nil {
+		test.cloud(a)
+	}
+	if test.tier == 0 {
+		test.tier = helpers.TierChain
+	}
+	source := ecr.Private().Sources(request(t, ecr.Private(), host, test.choice))[0]
+	if source.Tier != test.tier || source.Program != test.program {
+		t.Errorf("tier %v, program %v", source.Tier, source.Program)
+	}
+	c := mint(t, test.choice)
+	want := strings.TrimSpace(test.asked + " ecr/GetAuthorizationToken/200")
+	if got := served(); got != want {
+		t.Errorf("asked %s\nwant  %s", got, want)
+	}
+	if c.Source != test.source || !like(test.identity, c.Identity) {
+		t.Errorf("source %q, identity %q", c.Source, c.Identity)
+	}
+	if got := binds(c); got != test.bind {
+		t.Errorf("bound to %q, want %q", got, test.bind)
+	}
+	checkEnd(t, c, test.session)
 }
 
 // checkEnd wants twelve hours, or the end of an hour's session.
