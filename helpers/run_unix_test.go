@@ -99,11 +99,12 @@ func TestRunEndsTheWholeGroup(t *testing.T) {
 	ready := filepath.Join(t.TempDir(), "pid")
 	// The grandchild says that it is there, and neither it nor the script ends
 	// by itself within this test.
-	script := fmt.Sprintf(`/bin/sh -c 'echo $$ > %[1]s.new; mv %[1]s.new %[1]s; exec sleep 600' & wait; sleep 600`, ready)
+	command := shell(`/bin/sh -c 'echo $$ > "$READY.new"; mv "$READY.new" "$READY"; exec sleep 600' & wait; sleep 600`)
+	command.Env = []string{"READY=" + ready}
 	ctx, cancel := context.WithCancel(t.Context())
 	done := make(chan error, 1)
 	go func() {
-		_, err := helpers.SystemEnv().Run(ctx, shell(script))
+		_, err := helpers.SystemEnv().Run(ctx, command)
 		done <- err
 	}()
 	pid := waitForPid(t, ready)

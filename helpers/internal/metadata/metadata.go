@@ -104,7 +104,7 @@ func Ask(ctx context.Context, cloud Cloud, req helpers.Request) (ask bool, why s
 	if !pod && !inContainer(env) {
 		return false, "no sign of this cloud on this machine"
 	}
-	if env.Remember("metadata", func() bool { return probe(ctx) }) {
+	if env.Remember("metadata", func() bool { return probe(ctx, address) }) {
 		return true, "a metadata service answers"
 	}
 	return false, "no metadata service answers"
@@ -164,7 +164,8 @@ func inContainer(env *helpers.Env) bool {
 	return env.Getenv("container") != ""
 }
 
-func probe(ctx context.Context) bool {
+// probe reports whether something accepts connections at address.
+func probe(ctx context.Context, address string) bool {
 	dialer := net.Dialer{Timeout: probeTime}
 	conn, err := dialer.DialContext(ctx, "tcp", address)
 	if err != nil {
