@@ -36,16 +36,15 @@ func play(ctx context.Context, out io.Writer, opt options) error {
 	}
 	say("cloud", "AWS on loopback; its tokens live %s here (12 h in the real one)", tokenLife)
 	say("registry", "%s, served on loopback", ecrHost)
-	say("docker", `config.json says {"credHelpers": {"%s…": "regauth"}} and nothing else`, ecrHost[:20])
-	old, err := s.first(ctx, say)
-	if err != nil {
+	say("docker", `config.json says {"credHelpers": {"%s…": "regauth"}}`, ecrHost[:20])
+	if err := s.first(ctx, say); err != nil {
 		return err
 	}
 	digest, err := s.pushAndPull(ctx, say)
 	if err != nil {
 		return err
 	}
-	if err := s.expire(ctx, say, old, digest); err != nil {
+	if err := s.expire(ctx, say, digest); err != nil {
 		return err
 	}
 	if err := s.refusedPush(ctx, say); err != nil {
@@ -55,31 +54,33 @@ func play(ctx context.Context, out io.Writer, opt options) error {
 		return s.byHand(ctx, out)
 	}
 	if _, err := exec.LookPath("docker"); err == nil {
-		say("by hand", "go run ./cmd/regauth-demo -keep   leaves it running and prints docker commands")
+		say("by hand", "go run ./cmd/regauth-demo -keep   leaves it running; then, with the environment and the port it prints:")
+		say("", "docker pull localhost:PORT/team/app:1")
+		say("", "docker tag localhost:PORT/team/app:1 localhost:PORT/team/app:2 && docker push localhost:PORT/team/app:2")
 	}
 	return nil
 }
 
 // first asks the helper twice: it mints once, and answers the second time from
 // its cache.
-func (s *stage) first(ctx context.Context, say func(string, string, ...any)) (answer, error) {
+func (s *stage) first(ctx context.Context, say func(string, string, ...any)) error {
 	cold, took, err := s.get(ctx)
 	if err != nil {
-		return answer{}, err
+		return err
 	}
 	if cold.Username != "AWS" || cold.Secret == "" || s.minted() != 1 {
-		return answer{}, fmt.Errorf("the first get gave user %q after %d requests", cold.Username, s.minted())
+		return fmt.Errorf("the first get gave user %q after %d requests", cold.Username, s.minted())
 	}
 	say("get", "user %s, secret ***, in %s: the AWS SDK signed 1 request to the cloud", cold.Username, took.Round(time.Millisecond))
 	warm, took, err := s.get(ctx)
 	if err != nil {
-		return answer{}, err
+		return err
 	}
 	if warm != cold || s.minted() != 1 {
-		return answer{}, errors.New("the second get did not come from the cache")
+		return errors.New("the second get did not come from the cache")
 	}
 	say("get", "the same in %s, from the cache: 0 requests", took.Round(time.Millisecond))
-	return cold, nil
+	return nil
 }
 
 // client are the options of a client that asks the helper for its credential,
@@ -130,14 +131,18 @@ func (s *stage) pull(ctx context.Context, want v1.Hash) error {
 	return nil
 }
 
-// expire waits until the registry refuses the first token, and shows that the
-// next pull works all the same.
-func (s *stage) expire(ctx context.Context, say func(string, string, ...any), old answer, digest v1.Hash) error {
+// expire waits until the registry refuses the token that the helper holds, and
+// shows that the next pull works all the same.
+func (s *stage) expire(ctx context.Context, say func(string, string, ...any), digest v1.Hash) error {
+	old, _, err := s.get(ctx)
+	if err != nil {
+		return err
+	}
 	words, err := s.refusal(ctx, old)
 	if err != nil {
 		return err
 	}
-	say("expiry", "the first token is refused by now: %s", words)
+	say("expiry", "the token is refused by now: %s", words)
 	before := s.minted()
 	if err := s.pull(ctx, digest); err != nil {
 		return fmt.Errorf("after the token expired, %w", err)
@@ -152,7 +157,7 @@ func (s *stage) expire(ctx context.Context, say func(string, string, ...any), ol
 	if fresh.Secret == old.Secret {
 		return errors.New("the helper handed out the expired token")
 	}
-	say("refresh", "the same pull works: the helper saw it coming and minted a new token, 1 request")
+	say("refresh", "the same pull works: the helper knew, and minted a new token, 1 request")
 	return nil
 }
 
@@ -175,7 +180,7 @@ func (s *stage) refusal(ctx context.Context, old answer) (string, error) {
 			return "", ctx.Err()
 		}
 	}
-	return "", errors.New("the registry still takes the first token")
+	return "", errors.New("the registry still takes the old token")
 }
 
 // said is the registry's own status and words.

@@ -182,20 +182,29 @@ func (s *stage) variables(opt options) []string {
 	)
 }
 
-// setEnvironment makes this process, and so the client library and the helper
-// that it starts, see the demonstration's world and nothing of the user's.
-func (s *stage) setEnvironment(opt options) error {
-	config, err := json.Marshal(map[string]any{"credHelpers": map[string]string{ecrHost: "regauth", s.plain: "regauth"}})
+// writeConfig writes Docker's configuration: one line. To be tried by hand, the
+// registry needs a second name, which Docker may reach without TLS; there an
+// alias makes the helper mint for ECR when it is asked for that name.
+func (s *stage) writeConfig(opt options) error {
+	helpers, alias := map[string]string{ecrHost: "regauth"}, ""
+	if opt.keep {
+		helpers[s.plain] = "regauth"
+		alias = fmt.Sprintf("[[registry]]\nmatch = %q\nalias = %q\n", s.plain, ecrHost)
+	}
+	config, err := json.Marshal(map[string]any{"credHelpers": helpers})
 	if err != nil {
 		return err
 	}
-	// Docker needs a name that it may reach without TLS: the alias makes the
-	// helper mint for ECR when it is asked for that name.
-	alias := fmt.Sprintf("[[registry]]\nmatch = %q\nalias = %q\n", s.plain, ecrHost)
-	if err := errors.Join(
+	return errors.Join(
 		os.WriteFile(filepath.Join(s.dir, "config.json"), config, 0o600),
 		os.WriteFile(filepath.Join(s.dir, "regauth.toml"), []byte(alias), 0o600),
-	); err != nil {
+	)
+}
+
+// setEnvironment makes this process, and so the client library and the helper
+// that it starts, see the demonstration's world and nothing of the user's.
+func (s *stage) setEnvironment(opt options) error {
+	if err := s.writeConfig(opt); err != nil {
 		return err
 	}
 	saved := os.Environ()
