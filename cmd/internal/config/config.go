@@ -125,6 +125,10 @@ func Load(env *helpers.Env) (*Config, error) {
 // readTrusted reads a file that only its owner, who is the user or root, can
 // have written: it names roles and programs to run.
 func readTrusted(path string) ([]byte, error) {
+	// A pipe would be waited for at opening, so what it is comes first.
+	if info, err := os.Stat(path); err == nil && !info.Mode().IsRegular() {
+		return nil, &Error{File: path, Why: "is not a regular file"}
+	}
 	f, err := os.Open(path) //nolint:gosec // the user's own choice
 	if err != nil {
 		if errors.Is(err, fs.ErrNotExist) {
