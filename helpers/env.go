@@ -11,6 +11,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"runtime"
+	"strings"
 	"time"
 )
 
@@ -22,7 +23,9 @@ type Env struct {
 	Home      string // the user's home directory, "" when there is none
 	GOOS      string
 	Now       func() time.Time
-	ReadFile  func(path string) ([]byte, error)
+	// ReadFile reads a regular file of up to 4 MiB and refuses everything else,
+	// so that nothing it is pointed at can keep it.
+	ReadFile func(path string) ([]byte, error)
 	// HTTP is for our own requests: no redirects are followed, so that no
 	// credential travels to another host. Bound what you read.
 	HTTP *http.Client
@@ -53,6 +56,18 @@ type Command struct {
 func (e *Env) Getenv(name string) string {
 	value, _ := e.LookupEnv(name)
 	return value
+}
+
+// RelativePath reports whether any of the variables holds a path that means
+// another file in another working directory. Whoever reads a credential by it
+// must set NoCache: a cached token's inputs are files, not directories to be in.
+func RelativePath(env *Env, names ...string) bool {
+	for _, name := range names {
+		if path := strings.TrimSpace(env.Getenv(name)); path != "" && !filepath.IsAbs(path) {
+			return true
+		}
+	}
+	return false
 }
 
 // ConfigDir returns $XDG_CONFIG_HOME, else ~/.config (on Windows %AppData%), or
@@ -108,7 +123,7 @@ func SystemEnv() *Env {
 		Home:      home,
 		GOOS:      runtime.GOOS,
 		Now:       time.Now,
-		ReadFile:  os.ReadFile,
+		ReadFile:  readFile,
 		HTTP: &http.Client{CheckRedirect: func(*http.Request, []*http.Request) error {
 			return http.ErrUseLastResponse
 		}},

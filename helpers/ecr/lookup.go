@@ -17,6 +17,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/aws/retry"
 	"github.com/aws/aws-sdk-go-v2/config"
 	"github.com/aws/aws-sdk-go-v2/credentials/ec2rolecreds"
+	"github.com/aws/aws-sdk-go-v2/credentials/endpointcreds"
 	"github.com/aws/aws-sdk-go-v2/credentials/processcreds"
 	"github.com/aws/aws-sdk-go-v2/credentials/stscreds"
 	"github.com/aws/aws-sdk-go-v2/feature/ec2/imds"
@@ -66,6 +67,7 @@ func (l lookup) token(ctx context.Context) (helpers.Credential, error) {
 		return helpers.Credential{}, l.failed(ctx, err, id)
 	}
 	c.Source, c.Identity, c.BindTo, c.NoCache = id.place.source, id.place.identity, id.place.bind, id.place.noCache
+	c.NoCache = c.NoCache || helpers.RelativePath(l.env, "AWS_CONFIG_FILE", "AWS_SHARED_CREDENTIALS_FILE")
 	c.Minted, c.IssuedAt = true, l.env.Now().UTC()
 	for _, end := range []time.Time{keysEnd(keys), id.place.end} {
 		if !end.IsZero() && end.Before(c.ExpiresAt) {
@@ -166,7 +168,9 @@ func (l lookup) options(session time.Duration, askMetadata bool) []func(*config.
 			l.env.Log.Debug("AWS SDK: " + helpers.Line(fmt.Sprintf(format, v...))) // its default is standard error
 		})),
 		config.WithAPIOptions([]func(*middleware.Stack) error{boundBodies}),
-		config.WithHTTPClient(client()),
+		config.WithHTTPClient(httpClient()),
+		// The SDK asks a container's endpoint with another client of its own.
+		config.WithEndpointCredentialOptions(func(o *endpointcreds.Options) { o.HTTPClient = httpClient() }),
 	}
 	if l.req.Choice.Profile != "" {
 		options = append(options, config.WithSharedConfigProfile(l.req.Choice.Profile))

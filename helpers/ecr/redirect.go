@@ -22,12 +22,12 @@ func (e *redirectError) Error() string {
 	return fmt.Sprintf("HTTP %d sends the request to %s, which is not followed", e.status, helpers.Line(e.host))
 }
 
-// client is the SDK's own, which finds proxies and AWS_CA_BUNDLE, but follows
+// httpClient is the SDK's own, which finds proxies and AWS_CA_BUNDLE, but follows
 // no redirect: a bearer token or a signature is for the host that was asked.
 // The SDK keeps 307 and 308 for itself and takes a bundle of authorities only
 // with its own client, so that the place left to refuse is where the transport
 // asks for a proxy, once per request and before it connects.
-func client() *awshttp.BuildableClient {
+func httpClient() *awshttp.BuildableClient {
 	return awshttp.NewBuildableClient().WithTransportOptions(func(t *http.Transport) {
 		proxy := t.Proxy
 		t.Proxy = func(r *http.Request) (*url.URL, error) {
