@@ -3,10 +3,12 @@
 package all_test
 
 import (
+	"context"
 	"maps"
 	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/regauth/docker-credential-regauth/helpers"
 	"github.com/regauth/docker-credential-regauth/helpers/all"
@@ -21,8 +23,34 @@ const (
 	ghServer    = "github.job.example"
 )
 
-// everySecret sets every variable with a secret that any provider or cloud SDK
-// knows, each to a value of its own: the variable's name.
+// canary is the value that the variable has in these tests.
+func canary(name string) string { return "value-of-" + name + "-end" }
+
+// carried lists the variables whose values are in the text.
+func carried(text string) []string {
+	var names []string
+	for _, name := range secretVariables {
+		if strings.Contains(text, canary(name)) {
+			names = append(names, name)
+		}
+	}
+	return names
+}
+
+// secretVariables lists every variable with a secret that any provider or cloud
+// SDK knows.
+var secretVariables = []string{
+	"GH_TOKEN", "GITHUB_TOKEN", "GH_ENTERPRISE_TOKEN", "GITHUB_ENTERPRISE_TOKEN",
+	"DOCKERHUB_TOKEN", "DOCKERHUB_PASSWORD", "DOCKER_PASSWORD",
+	"CI_REGISTRY_PASSWORD", "CI_DEPLOY_PASSWORD", "CI_JOB_TOKEN", "CI_DEPENDENCY_PROXY_PASSWORD",
+	"QUAY_ROBOT_TOKEN", "QUAY_PASSWORD", "HARBOR_PASSWORD",
+	"AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_SESSION_TOKEN", "AWS_CONTAINER_AUTHORIZATION_TOKEN",
+	"AZURE_CLIENT_SECRET", "AZURE_CLIENT_CERTIFICATE_PASSWORD", "AZURE_PASSWORD", "IDENTITY_HEADER", "MSI_SECRET",
+	"CLOUDSDK_AUTH_ACCESS_TOKEN", "GOOGLE_OAUTH_ACCESS_TOKEN",
+	"ACTIONS_ID_TOKEN_REQUEST_TOKEN", "ACTIONS_RUNTIME_TOKEN", "CI_JOB_JWT", "CI_JOB_JWT_V2",
+}
+
+// everySecret sets every variable with a secret to its canary.
 func everySecret() map[string]string {
 	vars := map[string]string{
 		// what the secrets are bound to
@@ -33,19 +61,13 @@ func everySecret() map[string]string {
 		"GITHUB_ACTOR": "octocat", "DOCKERHUB_USERNAME": "acme", "CI_REGISTRY_USER": "gitlab-ci-token",
 		"CI_DEPLOY_USER": "deploy", "CI_DEPENDENCY_PROXY_USER": "gitlab-ci-token",
 		"QUAY_ROBOT_USERNAME": "acme+ci", "HARBOR_USERNAME": "robot$acme+ci", "QUAY_USERNAME": "acme+ci",
-		"REGAUTH_METADATA": "off",
+		// whom the secrets of the clouds belong to
+		"AZURE_TENANT_ID": "11111111-2222-3333-4444-555555555555", "AZURE_CLIENT_ID": "66666666-7777-8888-9999-000000000000",
+		"IDENTITY_ENDPOINT": "http://" + identityHost + "/token",
+		"REGAUTH_METADATA":  "off",
 	}
-	for _, name := range []string{
-		"GH_TOKEN", "GITHUB_TOKEN", "GH_ENTERPRISE_TOKEN", "GITHUB_ENTERPRISE_TOKEN",
-		"DOCKERHUB_TOKEN", "DOCKERHUB_PASSWORD", "DOCKER_PASSWORD",
-		"CI_REGISTRY_PASSWORD", "CI_DEPLOY_PASSWORD", "CI_JOB_TOKEN", "CI_DEPENDENCY_PROXY_PASSWORD",
-		"QUAY_ROBOT_TOKEN", "QUAY_PASSWORD", "HARBOR_PASSWORD",
-		"AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_SESSION_TOKEN", "AWS_CONTAINER_AUTHORIZATION_TOKEN",
-		"AZURE_CLIENT_SECRET", "AZURE_CLIENT_CERTIFICATE_PASSWORD", "AZURE_PASSWORD", "IDENTITY_HEADER", "MSI_SECRET",
-		"CLOUDSDK_AUTH_ACCESS_TOKEN", "GOOGLE_OAUTH_ACCESS_TOKEN",
-		"ACTIONS_ID_TOKEN_REQUEST_TOKEN", "ACTIONS_RUNTIME_TOKEN", "CI_JOB_JWT", "CI_JOB_JWT_V2",
-	} {
-		vars[name] = name
+	for _, name := range secretVariables {
+		vars[name] = canary(name)
 	}
 	return vars
 }
@@ -122,10 +144,61 @@ func everyHost(t *testing.T) []string {
 	return slices.Sorted(maps.Keys(hosts))
 }
 
+// destinations says which variables' secrets may be sent where to mint a token.
+// The cloud decides on it, not the registry.
+var destinations = map[string][]string{
+	"login.microsoftonline.com": {"AZURE_CLIENT_SECRET"},
+	"login.microsoftonline.us":  {"AZURE_CLIENT_SECRET"},
+	"login.chinacloudapi.cn":    {"AZURE_CLIENT_SECRET"},
+	identityHost:                {"IDENTITY_HEADER"},
+	toAWS:                       {"AWS_ACCESS_KEY_ID", "AWS_SESSION_TOKEN"},
+}
+
+// mayGo lists the secrets that the host may be given.
+func mayGo(host, provider string) []string {
+	may := allowed[host]
+	if provider != "" {
+		may = append(slices.Clone(may), allowed[host+" configured"]...)
+	}
+	if host == ghServer && provider == "ghcr" {
+		may = allowed["containers."+ghServer] // a server that serves images itself
+	}
+	if underOne(host, domains["gar"]) {
+		may = append(slices.Clone(may), googleToken)
+	}
+	return may
+}
+
+// checkHost asks every source of every tier that the host has. No credential
+// and no error holds a secret that is not the host's.
+func checkHost(t *testing.T, host, provider string, env *helpers.Env) {
+	t.Helper()
+	choice := helpers.Choice{Provider: provider}
+	p, target, err := all.Find(host, choice, env)
+	if err != nil {
+		return
+	}
+	for _, s := range p.Sources(helpers.Request{Target: target, Choice: choice, Env: env}) {
+		ctx, cancel := context.WithTimeout(t.Context(), 5*time.Second)
+		c, err := s.Token(ctx)
+		cancel()
+		for _, name := range carried(c.Username + " " + c.Secret.Reveal()) {
+			if !slices.Contains(mayGo(host, provider), name) {
+				t.Errorf("%s gets the secret of %s from %s (configured provider: %q)", host, name, s.Name, provider)
+			}
+		}
+		if err != nil && len(carried(err.Error())) > 0 {
+			t.Errorf("%s: the error of %s holds a secret: %v", host, s.Name, err)
+		}
+	}
+}
+
 // With every variable set at once, each secret goes to the one registry that
-// its variables name, whatever the configuration says of the others.
+// its variables name, whatever the configuration says of the others, and to
+// nobody else on the way.
 func TestEverySecretStaysHome(t *testing.T) {
-	vars := everySecret()
+	world := &network{}
+	env := world.env(t, everySecret())
 	hosts := everyHost(t)
 	if len(hosts) < 200 {
 		t.Fatalf("there are only %d hosts to ask for", len(hosts))
@@ -134,22 +207,35 @@ func TestEverySecretStaysHome(t *testing.T) {
 	for _, p := range all.All() {
 		choices = append(choices, p.Name())
 	}
+	arrived := map[string]bool{}
 	for _, host := range hosts {
 		for _, provider := range choices {
-			may := allowed[host]
-			if provider != "" {
-				may = append(slices.Clone(may), allowed[host+" configured"]...)
-			}
-			if host == ghServer && provider == "ghcr" {
-				may = allowed["containers."+ghServer] // a server that serves images itself
-			}
-			if underOne(host, domains["gar"]) {
-				may = append(slices.Clone(may), googleToken)
-			}
-			for _, secret := range yielded(t, host, helpers.Choice{Provider: provider}, vars) {
-				if !slices.Contains(may, secret) {
-					t.Errorf("%s gets the secret of %s (configured provider: %q)", host, secret, provider)
+			checkHost(t, host, provider, env)
+			for _, sent := range world.take() {
+				arrived[sent.to] = true
+				for _, name := range carried(sent.text) {
+					arrived[sent.to+" "+name] = true
+					if !slices.Contains(destinations[sent.to], name) {
+						t.Errorf("%s: the secret of %s is sent to %s (configured provider: %q)", host, name, sent.to, provider)
+					}
 				}
+			}
+		}
+	}
+	checkArrived(t, arrived)
+}
+
+// checkArrived wants every source to have come as far as to send what it may:
+// else there would have been nothing to see.
+func checkArrived(t *testing.T, arrived map[string]bool) {
+	t.Helper()
+	if !arrived[toPrograms] || !arrived["corp.azurecr.io"] {
+		t.Error("no program was run, or no registry of Azure's was asked")
+	}
+	for to, names := range destinations {
+		for _, name := range names {
+			if !arrived[to+" "+name] {
+				t.Errorf("%s was never sent to %s", name, to)
 			}
 		}
 	}
@@ -165,8 +251,12 @@ func TestEverySecretArrives(t *testing.T) {
 			if configured != "" {
 				choice.Provider = "harbor"
 			}
-			if got := yielded(t, host, choice, vars); !slices.Equal(got, want) {
-				t.Errorf("got %q, want %q", got, want)
+			var names []string
+			for _, secret := range yielded(t, host, choice, vars) {
+				names = append(names, carried(secret)...)
+			}
+			if !slices.Equal(names, want) {
+				t.Errorf("got %q, want %q", names, want)
 			}
 		})
 	}
