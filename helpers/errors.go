@@ -57,8 +57,8 @@ func IsAbsent(err error) bool {
 }
 
 // CheckSecret finds the faults that a secret from a variable or a store has
-// when it was never filled in: empty, an unexpanded ${…}, $(…) or %…%, the mask
-// of a CI system. It returns what is wrong, or "". Surrounding white space is
+// when it was never filled in: empty, an unexpanded $NAME, ${…}, $(…), {{…}} or
+// %…%, the mask of a CI system. It returns what is wrong, or "". Surrounding white space is
 // not a fault (trim it before use), nor are line breaks inside (a JSON key has
 // them).
 func CheckSecret(value string) string {
@@ -67,10 +67,21 @@ func CheckSecret(value string) string {
 		return "is set but empty"
 	case strings.HasPrefix(v, "${") && strings.HasSuffix(v, "}"),
 		strings.HasPrefix(v, "$(") && strings.HasSuffix(v, ")"),
-		strings.HasPrefix(v, "%") && strings.HasSuffix(v, "%") && len(v) > 2:
+		strings.HasPrefix(v, "{{") && strings.HasSuffix(v, "}}"),
+		strings.HasPrefix(v, "%") && strings.HasSuffix(v, "%") && len(v) > 2,
+		isVariable(v):
 		return "holds an unexpanded variable"
 	case strings.Trim(v, "*") == "":
 		return "holds the asterisks of a masked secret"
 	}
 	return ""
+}
+
+// isVariable reports whether text is $NAME, as a shell and GitLab's CI write a
+// variable.
+func isVariable(text string) bool {
+	name, found := strings.CutPrefix(text, "$")
+	return found && name != "" && strings.IndexFunc(name, func(r rune) bool {
+		return (r < 'a' || r > 'z') && (r < 'A' || r > 'Z') && (r < '0' || r > '9') && r != '_'
+	}) < 0
 }

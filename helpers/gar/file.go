@@ -31,7 +31,6 @@ type credentials struct {
 	ClientEmail    string `json:"client_email"`
 	Account        string `json:"account"`
 	Audience       string `json:"audience"`
-	SubjectType    string `json:"subject_token_type"`
 	Impersonation  string `json:"service_account_impersonation_url"`
 	Source         struct {
 		File        string `json:"file"`

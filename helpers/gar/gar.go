@@ -140,7 +140,7 @@ func (s source) absent(why string) error { return helpers.Absent(s.name, why) }
 // never kept, so that its rotation costs nothing.
 var inputVars = []string{
 	variableName, varADC, varExecutables, varConfigDir, varConfigName, varAccount, varImpersonate, varCredFile, varTokenFile,
-	varMetadata, "GCE_METADATA_IP", "APPDATA",
+	varMetadata, "APPDATA",
 }
 
 // Inputs implements [helpers.InputLister]. gcloud's databases of credentials

@@ -22,8 +22,9 @@ type Cloud struct {
 	// Vars are variables whose presence says that the service is there or
 	// where it is. They are the SDK's own.
 	Vars []string
-	// DMI maps a file below /sys/class/dmi/id to texts that it starts with on
-	// this cloud's machines.
+	// DMI maps a file below /sys/class/dmi/id to what it holds on this cloud's
+	// machines: one of the texts, or the beginning of it where the text ends
+	// with '*'.
 	DMI map[string][]string
 	// Hosts are names that the hosts file of such a machine or pod may hold.
 	Hosts []string
@@ -37,10 +38,9 @@ var (
 		Name: "aws",
 		Vars: []string{"AWS_EC2_METADATA_SERVICE_ENDPOINT"},
 		DMI: map[string][]string{
-			"sys_vendor":      {"Amazon EC2"},
-			"bios_vendor":     {"Amazon EC2"},
-			"board_asset_tag": {"i-"},
-			"product_uuid":    {"ec2", "EC2"},
+			"sys_vendor":      {"Amazon EC2*"},
+			"bios_vendor":     {"Amazon EC2*"},
+			"board_asset_tag": {"i-*"},
 		},
 	}
 	Azure = Cloud{
@@ -50,11 +50,10 @@ var (
 	}
 	Google = Cloud{
 		Name: "google",
-		Vars: []string{"GCE_METADATA_HOST", "GCE_METADATA_IP"},
-		DMI: map[string][]string{
-			"product_name": {"Google Compute Engine", "Google"},
-			"sys_vendor":   {"Google"},
-		},
+		Vars: []string{"GCE_METADATA_HOST"},
+		// As cloud.google.com/go/compute/metadata has it. The vendor alone is
+		// Google on Chromebooks too.
+		DMI:   map[string][]string{"product_name": {"Google Compute Engine", "Google"}},
 		Hosts: []string{"metadata.google.internal"},
 	}
 )
@@ -66,8 +65,8 @@ const address = "169.254.169.254:80"
 const probeTime = 300 * time.Millisecond
 
 // Ask reports whether cloud's metadata service may be asked, and why, in a few
-// words for messages. Order: the configuration's word, REGAUTH_METADATA=off,
-// the SDK's own variables, DMI strings, the hosts file; and in a container or
+// words for messages. Order: the configuration's word, the SDK's own variables,
+// REGAUTH_METADATA=off, DMI strings, the hosts file; and in a container or
 // Kubernetes pod that shows no DMI strings one connection attempt of 300 ms,
 // which [helpers.Env.Remember] keeps for as long as the machine is up.
 func Ask(ctx context.Context, cloud Cloud, req helpers.Request) (ask bool, why string) {
@@ -104,28 +103,42 @@ func Ask(ctx context.Context, cloud Cloud, req helpers.Request) (ask bool, why s
 	if !pod && !inContainer(env) {
 		return false, "no sign of this cloud on this machine"
 	}
-	if env.Remember("metadata", func() bool { return probe(ctx, address) }) {
+	if remembered(ctx, env, address) {
 		return true, "a metadata service answers"
 	}
 	return false, "no metadata service answers"
 }
 
+// remembered is the probe's answer, or what it was before. An attempt that ctx
+// cuts short says nothing about the machine and would be kept nevertheless: it
+// is not begun when ctx has ended, and once begun takes its own 300 ms.
+func remembered(ctx context.Context, env *helpers.Env, address string) bool {
+	if ctx.Err() != nil {
+		return false
+	}
+	return env.Remember("metadata", func() bool { return probe(context.WithoutCancel(ctx), address) })
+}
+
 // dmi reports whether the firmware's strings are this cloud's, and whether any
 // could be read.
 func (c Cloud) dmi(env *helpers.Env) (found, readable bool) {
-	for file, prefixes := range c.DMI {
+	for file, patterns := range c.DMI {
 		text, err := env.ReadFile("/sys/class/dmi/id/" + file)
 		if err != nil {
 			continue
 		}
 		readable = true
-		for _, prefix := range prefixes {
-			if strings.HasPrefix(strings.TrimSpace(string(text)), prefix) {
-				found = true
-			}
+		for _, pattern := range patterns {
+			found = found || matches(strings.TrimSpace(string(text)), pattern)
 		}
 	}
 	return found, readable
+}
+
+// matches compares with a text of [Cloud].DMI.
+func matches(text, pattern string) bool {
+	prefix, open := strings.CutSuffix(pattern, "*")
+	return text == pattern || open && strings.HasPrefix(text, prefix)
 }
 
 func (c Cloud) inHosts(env *helpers.Env) bool {

@@ -45,3 +45,27 @@ func TestAskProbes(t *testing.T) {
 		t.Errorf("asked (%s)", why)
 	}
 }
+
+// An attempt that would be cut short, and tell nothing, is not remembered.
+func TestCutOffIsNotRemembered(t *testing.T) {
+	listener, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer listener.Close()
+	env := envtest.World{}.Env()
+	asked, answer := 0, false
+	ctx, cancel := context.WithCancel(t.Context())
+	env.Remember = func(_ string, ask func() bool) bool {
+		asked++
+		cancel() // in the middle of it
+		answer = ask()
+		return answer
+	}
+	if !remembered(ctx, env, listener.Addr().String()) || !answer {
+		t.Error("a context that ended after the attempt had begun made it a no")
+	}
+	if remembered(ctx, env, listener.Addr().String()) || asked != 1 {
+		t.Errorf("without time, %d answers were remembered", asked-1)
+	}
+}
