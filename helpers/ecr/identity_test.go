@@ -47,8 +47,12 @@ func TestRarerSources(t *testing.T) {
 			source: "AWS environment keys", identity: "access key " + keyID, bind: "env:AWS_ACCESS_KEY_ID"},
 		{name: "AWS_DEFAULT_PROFILE", world: world{credentials: keysProfile, env: map[string]string{"AWS_DEFAULT_PROFILE": "base"}},
 			source: "AWS profile base (access key)", identity: "access key " + keyID},
-		{name: "AWS_PROFILE wins over AWS_DEFAULT_PROFILE", world: world{credentials: keysProfile,
-			env: map[string]string{"AWS_PROFILE": "base", "AWS_DEFAULT_PROFILE": "gone"}},
+		{name: "AWS_DEFAULT_PROFILE with a program", world: world{config: "[profile tool]\ncredential_process = " + printKeys + "\n",
+			env:   map[string]string{"AWS_DEFAULT_PROFILE": "tool"},
+			files: map[string]string{"keys.json": `{"Version":1,"AccessKeyId":"` + keyID + `","SecretAccessKey":"` + secret + `"}`}},
+			source: "AWS profile tool (credential_process)", identity: "credential_process *", program: true},
+		{name: "AWS_PROFILE wins over AWS_DEFAULT_PROFILE", world: world{credentials: keysProfile, config: "[profile tool]\ncredential_process = false\n",
+			env: map[string]string{"AWS_PROFILE": "base", "AWS_DEFAULT_PROFILE": "tool"}},
 			source: "AWS profile base (access key)", identity: "access key " + keyID},
 		{name: "SSO without a session", world: world{config: legacySSO, files: map[string]string{ssoFile: ssoText}, env: map[string]string{"AWS_PROFILE": "dev"}},
 			cloud: func(a *cloudtest.AWS) {
@@ -260,7 +264,7 @@ func TestAWSLogin(t *testing.T) {
 				if outcome(err) != "mint" {
 					t.Fatalf("%s: %v", outcome(err), err)
 				}
-				checkWords(t, err, []string{"AWS profile me (aws login)", test.says}, "aws login --profile me")
+				checkWords(t, err, []string{"AWS profile me (aws login): the sign-in of aws login does not work", test.says}, "aws login --profile me")
 				return
 			}
 			if err != nil || c.Source != "AWS profile me (aws login)" || c.Identity != "login "+loginSession {

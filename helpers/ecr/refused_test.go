@@ -68,6 +68,8 @@ func TestRefused(t *testing.T) {
 		// Configuration.
 		{name: "AWS_PROFILE names none", outcome: "mint", says: []string{"no profile gone", "AWS_PROFILE"}, next: "aws configure sso --profile gone",
 			world: world{env: map[string]string{"AWS_PROFILE": "gone"}}},
+		{name: "AWS_DEFAULT_PROFILE names none, which the SDK passes over", outcome: "absent", says: []string{"none in the profile gone"},
+			world: world{env: map[string]string{"AWS_DEFAULT_PROFILE": "gone"}}},
 		{name: "configured profile is not there", outcome: "mint", says: []string{"no profile gone"}, next: "--profile gone",
 			world: world{env: staticEnv}, choice: helpers.Choice{Profile: "gone"}},
 		{name: "configured profile is empty", outcome: "mint", says: []string{"AWS profile bare", "holds no keys"}, next: "--profile bare",
