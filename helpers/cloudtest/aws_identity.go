@@ -25,7 +25,7 @@ func (a *AWS) serveIMDS(w http.ResponseWriter, r *http.Request) {
 	switch {
 	case r.URL.Path == "/latest/api/token":
 		action = "token"
-	case r.URL.Path == imdsRoles:
+	case r.URL.Path == imdsRoles || r.URL.Path+"/" == imdsRoles:
 		action = "roles"
 	case strings.HasPrefix(r.URL.Path, imdsRoles):
 		action = "credentials"
@@ -62,6 +62,8 @@ func (a *AWS) metadata(r *http.Request, action string) (status int, body any, re
 	switch name := path.Base(instance); {
 	case action == "metadata" && r.URL.Path == "/latest/meta-data/placement/region":
 		return http.StatusOK, "us-east-1", ""
+	case action == "metadata" && r.URL.Path == "/latest/meta-data/placement/availability-zone":
+		return http.StatusOK, "us-east-1a", ""
 	case action == "metadata" || instance == "":
 		return http.StatusNotFound, "", "nothing there"
 	case action == "roles":

@@ -22,7 +22,7 @@ import (
 // forgotten at [Cloud.Reset], the service accounts' keys are not.
 //
 // Requests are recorded as services "google-oauth" (token), "google-sts"
-// (token), "iamcredentials" (generateAccessToken) and "gce-metadata" (token,
+// (token, for both of its methods), "iamcredentials" (generateAccessToken) and "gce-metadata" (token,
 // email, project-id).
 type Google struct {
 	cloud *Cloud
@@ -43,9 +43,10 @@ type Google struct {
 
 // googleUser is a person who once signed in with gcloud.
 type googleUser struct {
-	email   string
-	revoked bool
-	reauth  bool
+	email     string // a workforce pool's person: the principal
+	workforce bool
+	revoked   bool
+	reauth    bool
 }
 
 // googleToken is what the cloud knows about an access token.
@@ -166,6 +167,23 @@ func (g *Google) AddUser(email string) []byte {
 		"client_id": googleClientID, "client_secret": googleClientSecret, "refresh_token": refresh,
 		"universe_domain": "googleapis.com",
 	})
+}
+
+// AddWorkforceUser makes a person of a workforce pool's provider
+// ("//iam.googleapis.com/locations/global/workforcePools/POOL/providers/PROVIDER")
+// and returns the credentials file that gcloud writes at such a sign-in, and
+// how IAM names the person, which is also the name for [Google.RevokeUser].
+func (g *Google) AddWorkforceUser(provider, subject string) (file []byte, principal string) {
+	refresh := "1//workforce-" + rand.Text()
+	principal = GooglePool{Provider: provider}.Principal(subject)
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	g.users[refresh] = &googleUser{email: principal, workforce: true}
+	return mustJSON(map[string]string{
+		"type": "external_account_authorized_user", "audience": provider, "refresh_token": refresh,
+		"token_url": "https://sts.googleapis.com/v1/oauthtoken", "token_info_url": "https://sts.googleapis.com/v1/introspect",
+		"client_id": googleClientID, "client_secret": googleClientSecret, "universe_domain": "googleapis.com",
+	}), principal
 }
 
 // RevokeUser ends the sign-ins of a person.

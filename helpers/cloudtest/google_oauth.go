@@ -52,7 +52,7 @@ func (g *Google) serveOAuth(w http.ResponseWriter, r *http.Request) {
 	case jwtBearer:
 		principal, refused = g.serviceAccount(values.Get("assertion"))
 	case "refresh_token":
-		principal, refused = g.refresh(values)
+		principal, refused = g.refresh(values, false)
 	default:
 		refused = &oauthError{http.StatusBadRequest, "unsupported_grant_type", "Invalid grant_type: " + grant, ""}
 	}
@@ -64,8 +64,9 @@ func (g *Google) serveOAuth(w http.ResponseWriter, r *http.Request) {
 	writeJSON(w, http.StatusOK, g.tokenAnswer(principal, g.tokenLife(), nil))
 }
 
-// refresh judges a refresh token of gcloud's OAuth client.
-func (g *Google) refresh(values url.Values) (string, *oauthError) {
+// refresh judges a refresh token of gcloud's OAuth client, of a workforce
+// pool's person or of anybody else: each kind has an endpoint of its own.
+func (g *Google) refresh(values url.Values, workforce bool) (string, *oauthError) {
 	if values.Get("client_id") != googleClientID || values.Get("client_secret") != googleClientSecret {
 		return "", &oauthError{http.StatusUnauthorized, "invalid_client", "The OAuth client was not found.", ""}
 	}
@@ -73,7 +74,7 @@ func (g *Google) refresh(values url.Values) (string, *oauthError) {
 	defer g.mu.Unlock()
 	user := g.users[values.Get("refresh_token")]
 	switch {
-	case user == nil || user.revoked:
+	case user == nil || user.revoked || user.workforce != workforce:
 		return "", badGrant("Token has been expired or revoked.")
 	case user.reauth:
 		return "", &oauthError{http.StatusBadRequest, "invalid_grant", "reauth related error (invalid_rapt)", "invalid_rapt"}

@@ -32,6 +32,7 @@ type GooglePool struct {
 	Audiences []string
 	// AWSKeys are the secret access keys of an AWS provider by access key ID,
 	// and AWSAccount is the account that they belong to.
+	// The sessions of that account's roles that [AWS] started count too.
 	AWSKeys    map[string]string
 	AWSAccount string
 }
@@ -66,7 +67,8 @@ const (
 
 var jwtTypes = []string{"urn:ietf:params:oauth:token-type:jwt", "urn:ietf:params:oauth:token-type:id_token"}
 
-// serveSTS is sts.googleapis.com/v1/token.
+// serveSTS is sts.googleapis.com: v1/token, which exchanges, and v1/oauthtoken,
+// which refreshes the sign-in of a workforce pool's person.
 func (g *Google) serveSTS(w http.ResponseWriter, r *http.Request) {
 	const service = "google-sts"
 	if g.cloud.Faulty(w, r, service, "token") {
@@ -74,17 +76,36 @@ func (g *Google) serveSTS(w http.ResponseWriter, r *http.Request) {
 	}
 	r.Body = http.MaxBytesReader(w, r.Body, 1<<20)
 	values, err := form(r)
-	if err != nil || r.Method != http.MethodPost || r.URL.Path != "/v1/token" {
+	if err != nil || r.Method != http.MethodPost || r.URL.Path != "/v1/token" && r.URL.Path != oauthTokenPath {
 		g.refuseOAuth(w, r, service, &oauthError{http.StatusNotFound, "invalid_request", "no such method", ""})
 		return
 	}
-	principal, refused := g.exchange(values)
+	var principal string
+	var refused *oauthError
+	if r.URL.Path == oauthTokenPath {
+		principal, refused = g.refreshWorkforce(r, values)
+	} else {
+		principal, refused = g.exchange(values)
+	}
 	if refused != nil {
 		g.refuseOAuth(w, r, service, refused)
 		return
 	}
 	g.cloud.Record(Record{Service: service, Action: "token", Host: r.Host, Status: http.StatusOK})
 	writeJSON(w, http.StatusOK, g.tokenAnswer(principal, g.tokenLife(), map[string]any{"issued_token_type": accessType}))
+}
+
+// oauthTokenPath is "Method: oauthtoken" of the Security Token Service.
+const oauthTokenPath = "/v1/oauthtoken"
+
+// refreshWorkforce judges a refresh token whose client names itself in Basic
+// authentication.
+func (g *Google) refreshWorkforce(r *http.Request, values url.Values) (principal string, refused *oauthError) {
+	if values.Get("grant_type") != "refresh_token" {
+		return "", &oauthError{http.StatusBadRequest, "unsupported_grant_type", "Unsupported grant type", ""}
+	}
+	id, secret, _ := r.BasicAuth()
+	return g.refresh(url.Values{"client_id": {id}, "client_secret": {secret}, "refresh_token": values["refresh_token"]}, true)
 }
 
 // exchange judges a token exchange and returns whose token it gives.
@@ -110,7 +131,7 @@ func (g *Google) exchange(values url.Values) (principal string, refused *oauthEr
 		return "", &oauthError{http.StatusBadRequest, "invalid_scope", "Some of the requested scopes are invalid", ""}
 	case slices.Contains(jwtTypes, kind) && pool.Issuer != nil:
 		return g.subjectJWT(pool, values.Get("subject_token"))
-	case kind == awsType && pool.AWSKeys != nil:
+	case kind == awsType && pool.AWSAccount != "":
 		return g.subjectAWS(pool, values.Get("subject_token"))
 	}
 	return request(`Invalid value for "subject_token_type"`)
@@ -154,17 +175,17 @@ func (g *Google) subjectAWS(pool GooglePool, text string) (string, *oauthError) 
 	if err != nil || json.Unmarshal([]byte(plain), &signed) != nil {
 		return "", badGrant("Unable to parse the AWS subject token.")
 	}
-	keyID, err := g.verifyAWS(pool, signed)
+	who, err := g.verifyAWS(pool, signed)
 	if err != nil {
 		return "", badGrant("Received a non-success response from AWS STS: " + err.Error())
 	}
-	return pool.Principal("arn:aws:sts::" + pool.AWSAccount + ":" + keyID), nil
+	return pool.Principal(who), nil
 }
 
 // verifyAWS checks what AWS STS would: that the request is GetCallerIdentity
 // for this pool, made now, with a signature (AWS Signature Version 4) of one of
-// the pool's keys.
-func (g *Google) verifyAWS(pool GooglePool, signed awsRequest) (keyID string, err error) {
+// the pool's keys or of a session of its account. It returns the ARN.
+func (g *Google) verifyAWS(pool GooglePool, signed awsRequest) (arn string, err error) {
 	target, err := url.Parse(signed.URL)
 	if err != nil {
 		return "", fmt.Errorf("its URL: %w", err)
@@ -186,7 +207,30 @@ func (g *Google) verifyAWS(pool GooglePool, signed awsRequest) (keyID string, er
 	case err != nil || age > 15*time.Minute || age < -15*time.Minute:
 		return "", errors.New("SignatureDoesNotMatch: Signature expired")
 	}
-	return checkSigV4(pool.AWSKeys, signed.Method, target, header)
+	keys, session := pool.AWSKeys, g.awsSession(pool, header)
+	if session.id != "" {
+		keys = map[string]string{session.id: session.secret}
+	}
+	keyID, err := checkSigV4(keys, signed.Method, target, header)
+	if err != nil || session.id != "" {
+		return session.arn, err
+	}
+	return "arn:aws:sts::" + pool.AWSAccount + ":" + keyID, nil
+}
+
+// awsSession is the session of the pool's AWS account whose token a request
+// carries, the zero value when there is none that lives.
+func (g *Google) awsSession(pool GooglePool, header map[string]string) awsKey {
+	aws := g.cloud.AWS()
+	token, now := header["x-amz-security-token"], g.cloud.Now()
+	aws.mu.Lock()
+	defer aws.mu.Unlock()
+	for _, key := range aws.keys {
+		if token != "" && key.token == token && key.account == pool.AWSAccount && now.Before(key.expires) {
+			return key
+		}
+	}
+	return awsKey{}
 }
 
 // checkSigV4 recomputes the signature of a request without a body.
