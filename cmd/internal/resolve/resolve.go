@@ -183,6 +183,18 @@ func (r *Resolver) token(ctx context.Context, source helpers.Source) (helpers.Cr
 	}
 	answers := make(chan answer, 1)
 	go func() {
+		// An SDK that trips over a damaged file of its own must not take the
+		// answer of the next source, or the reason, with it.
+		defer func() {
+			if fault := recover(); fault != nil {
+				r.Env.Log.Debug("a source panicked", "source", source.Name, "fault", helpers.Line(fmt.Sprint(fault)))
+				answers <- answer{err: &helpers.MintError{
+					Source: source.Name,
+					Cause:  "the SDK behind it broke off, as it does over a damaged file of its own",
+					Next:   "sign in anew, or see what REGAUTH_DEBUG=1 says",
+				}}
+			}
+		}()
 		credential, err := source.Token(ctx)
 		answers <- answer{credential, err}
 	}()

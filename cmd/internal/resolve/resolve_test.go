@@ -297,6 +297,17 @@ func TestASourceThatIgnoresItsDeadlineIsLeftBehind(t *testing.T) {
 	}
 }
 
+func TestASourceThatPanicsIsAFailure(t *testing.T) {
+	r := resolver(t, nil, "", nil)
+	_, err := r.token(context.Background(), helpers.Source{Name: "fragile", Token: func(context.Context) (helpers.Credential, error) {
+		panic("nil PEM block")
+	}})
+	var failed *helpers.MintError
+	if !errors.As(err, &failed) || failed.Source != "fragile" || failed.Next == "" {
+		t.Errorf("got %v", err)
+	}
+}
+
 func TestOnlyWhatWasMintedIsKept(t *testing.T) {
 	minted := helpers.Credential{
 		Username: "AWS", Secret: helpers.NewSecret("s"), Minted: true, ExpiresAt: noon.Add(time.Hour), Identity: "i",
