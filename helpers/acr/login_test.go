@@ -117,8 +117,8 @@ func TestIsGUID(t *testing.T) {
 
 func TestPlain(t *testing.T) {
 	tests := []struct{ name, text, want string }{
-		{"type in front, guide behind", "AzureCLICredential: ERROR: please sign in. To troubleshoot, visit https://aka.ms/x", "please sign in."},
-		{"trace numbers", "AADSTS50001: no. Trace ID: 1 Correlation ID: 2", "AADSTS50001: no."},
+		{"type in front, guide behind", "AzureCLICredential: ERROR: please sign in. To troubleshoot, visit https://aka.ms/x", "please sign in"},
+		{"trace numbers", "AADSTS50001: no. Trace ID: 1 Correlation ID: 2", "AADSTS50001: no"},
 		{"answer as MSAL repeats it", "json decode error json message bytes were: secret", "json decode error"},
 		{"answer as its decoder repeats it", "invalid character raw message was: secret", "invalid character"},
 		{"JSON", `the endpoint responded with {"access_token":"secret"}`, "the endpoint responded with"},

@@ -93,19 +93,18 @@ func (l lookup) ownAuthority() string {
 }
 
 // clientOptions are the SDK's options for sign-in at the registry's cloud, or
-// at AZURE_AUTHORITY_HOST. Instance discovery asks Microsoft's public cloud
-// whether a sign-in host is genuine; for the hosts of our own table that is
-// known, and a sovereign network may not reach it.
-func (l lookup) clientOptions() (options azcore.ClientOptions, knownHost bool) {
+// at AZURE_AUTHORITY_HOST. Every credential made with them disables instance
+// discovery, which asks Microsoft's public cloud whether a sign-in host is
+// genuine: the host is out of our own table or the user's own choice, and a
+// sovereign network may not reach any other.
+func (l lookup) clientOptions() azcore.ClientOptions {
 	config := l.cloud.config
-	knownHost = true
 	if own := strings.TrimSpace(l.env.Getenv(varAuthority)); own != "" {
 		config.ActiveDirectoryAuthorityHost = own
-		knownHost = slices.Contains(l.cloud.authorities, l.ownAuthority())
 	}
 	client := *l.env.HTTP
 	client.Transport = boundedTransport{client.Transport}
-	return azcore.ClientOptions{Cloud: config, Transport: &client, Retry: retry}, knownHost
+	return azcore.ClientOptions{Cloud: config, Transport: &client, Retry: retry}
 }
 
 // retry keeps the SDK's patience below ours: the defaults wait for minutes.
@@ -140,9 +139,8 @@ func (l lookup) clientSecret(ctx context.Context) (helpers.Credential, error) {
 	if err := l.application(varSecret); err != nil {
 		return helpers.Credential{}, err
 	}
-	options, known := l.clientOptions()
 	cred, err := azidentity.NewClientSecretCredential(l.tenant, l.client, strings.TrimSpace(secret),
-		&azidentity.ClientSecretCredentialOptions{ClientOptions: options, DisableInstanceDiscovery: known})
+		&azidentity.ClientSecretCredentialOptions{ClientOptions: l.clientOptions(), DisableInstanceDiscovery: true})
 	return l.mint(ctx, cred, err, l.applicationIdentity())
 }
 
@@ -183,12 +181,13 @@ func (l lookup) clientCertificate(ctx context.Context) (helpers.Credential, erro
 			Cause: "no certificate with its private key can be read from " + helpers.Show(path),
 			Next:  "check " + varCertificate + " and AZURE_CLIENT_CERTIFICATE_PASSWORD; openssl 3 writes a PKCS#12 that can be read with -legacy only"}
 	}
-	options, known := l.clientOptions()
 	chain := strings.ToLower(l.env.Getenv("AZURE_CLIENT_SEND_CERTIFICATE_CHAIN"))
 	cred, err := azidentity.NewClientCertificateCredential(l.tenant, l.client, certs, key,
-		&azidentity.ClientCertificateCredentialOptions{ClientOptions: options, DisableInstanceDiscovery: known,
+		&azidentity.ClientCertificateCredentialOptions{ClientOptions: l.clientOptions(), DisableInstanceDiscovery: true,
 			SendCertificateChain: chain == "1" || chain == "true"})
-	return l.mint(ctx, cred, err, l.applicationIdentity())
+	who := l.applicationIdentity()
+	who.NoCache = helpers.RelativePath(l.env, varCertificate)
+	return l.mint(ctx, cred, err, who)
 }
 
 // workloadIdentity is AZURE_FEDERATED_TOKEN_FILE, as the AKS webhook and CI
@@ -205,9 +204,8 @@ func (l lookup) workloadIdentity(ctx context.Context) (helpers.Credential, error
 		return helpers.Credential{}, &helpers.MintError{Source: l.source, Err: err,
 			Cause: varFederated + " names " + helpers.Show(path) + ", which cannot be read", Next: "check " + varFederated}
 	}
-	options, known := l.clientOptions()
 	cred, err := azidentity.NewWorkloadIdentityCredential(&azidentity.WorkloadIdentityCredentialOptions{
-		ClientOptions: options, DisableInstanceDiscovery: known, TenantID: l.tenant, ClientID: l.client, TokenFilePath: path,
+		ClientOptions: l.clientOptions(), DisableInstanceDiscovery: true, TenantID: l.tenant, ClientID: l.client, TokenFilePath: path,
 	})
 	who := l.applicationIdentity()
 	who.BindTo = []helpers.Binding{{Kind: helpers.BindClaims, Arg: path}}

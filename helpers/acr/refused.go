@@ -8,6 +8,7 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
+	"net/url"
 	"regexp"
 	"strings"
 
@@ -27,7 +28,7 @@ func (l lookup) signInFailed(ctx context.Context, err error) error {
 		failed.Err = errors.Join(ctx.Err(), err)
 		failed.Cause = "Azure did not answer the sign-in in time"
 		if l.signsInItself() {
-			failed.Next = "check the connection to " + l.authority()
+			failed.Next = l.checkConnection()
 		}
 		return failed
 	}
@@ -36,7 +37,7 @@ func (l lookup) signInFailed(ctx context.Context, err error) error {
 		return l.notOffered(failed)
 	}
 	text, status := said(refused)
-	failed.Cause = helpers.Line(text)
+	failed.Cause = strings.TrimSuffix(helpers.Line(text), ".") // more follows on the line
 	code := aadsts.FindString(text)
 	next := l.adviceFor(code)
 	switch {
@@ -47,7 +48,7 @@ func (l lookup) signInFailed(ctx context.Context, err error) error {
 	case next != "":
 		failed.Next = next
 	case code == "" && l.signsInItself():
-		failed.Next = "check the connection to " + l.authority()
+		failed.Next = l.checkConnection()
 	}
 	return failed
 }
@@ -57,12 +58,21 @@ func (l lookup) signsInItself() bool {
 	return l.source == secretName || l.source == certificateName || l.source == federatedName
 }
 
-// authority names the sign-in host for messages.
+// authority names the sign-in host, and its port if it has one, for messages.
 func (l lookup) authority() string {
-	if own := l.ownAuthority(); own != "" {
-		return helpers.Line(own)
+	if own, err := url.Parse(strings.TrimSpace(l.env.Getenv(varAuthority))); err == nil && own.Host != "" {
+		return helpers.Line(strings.ToLower(own.Host))
 	}
 	return l.cloud.authorities[0]
+}
+
+// checkConnection is the advice where the sign-in host gave no answer of its
+// own, or none at all.
+func (l lookup) checkConnection() string {
+	if l.ownAuthority() != "" {
+		return "check " + varAuthority + " and the connection to " + l.authority()
+	}
+	return "check the connection to " + l.authority()
 }
 
 // notOffered judges an error by which the SDK says that its source is not
@@ -126,7 +136,7 @@ func plain(err error) string {
 	text = bearerLike.ReplaceAllString(text, "***")
 	text, _, _ = strings.Cut(text, "Trace ID:")
 	text = strings.TrimPrefix(strings.TrimSpace(text), "ERROR: ")
-	return helpers.Line(strings.TrimSpace(text))
+	return strings.TrimSuffix(helpers.Line(strings.TrimSpace(text)), ".")
 }
 
 // bodyMarks begin the part of an SDK error that repeats an answer's text. A

@@ -120,14 +120,28 @@ func TestAuthorityHost(t *testing.T) {
 			t.Errorf("%d requests", n)
 		}
 	})
-	t.Run("one that nobody knows is checked by the SDK", func(t *testing.T) {
+	t.Run("the user's own is asked, and nobody else about it", func(t *testing.T) {
 		l := newLab(t)
 		l.ordinary()
-		t.Setenv(varAuthority, "https://login.evil.example/")
+		const own = "login.private.example"
+		t.Setenv(varAuthority, "https://"+own+"/")
 		_, err := l.one(secretName, host, helpers.Choice{})
-		if err == nil || loop.Count("entra", "discovery") == 0 || loop.Count("entra", "token") != 0 {
-			t.Errorf("%v, %+v", err, loop.Records())
+		wantFailure(t, err, secretName, own, "check "+varAuthority+" and the connection to "+own)
+		if loop.Count("", "") == 0 {
+			t.Error("nobody was asked")
 		}
+		for _, r := range loop.Records() {
+			if r.Host != own+":443" {
+				t.Errorf("asked %+v", r)
+			}
+		}
+	})
+	t.Run("nobody answers at the user's own", func(t *testing.T) {
+		l := newLab(t)
+		l.ordinary()
+		t.Setenv(varAuthority, "https://127.0.0.1:1/")
+		_, err := l.one(secretName, host, helpers.Choice{})
+		wantFailure(t, err, secretName, "127.0.0.1:1", "check "+varAuthority+" and the connection to 127.0.0.1:1")
 	})
 	t.Run("plain HTTP", func(t *testing.T) {
 		l := newLab(t)

@@ -87,6 +87,7 @@ func (l lookup) azCLI(ctx context.Context) (helpers.Credential, error) {
 	case "systemAssignedIdentity", "userAssignedIdentity": // az login --identity
 		who.BindTo = []helpers.Binding{{Kind: helpers.BindBoot}, {Kind: helpers.BindHost}}
 	}
+	who.NoCache = who.NoCache || helpers.RelativePath(l.env, "AZURE_CONFIG_DIR")
 	cred, err := azidentity.NewAzureCLICredential(&azidentity.AzureCLICredentialOptions{TenantID: l.req.Choice.TenantID})
 	return l.mint(ctx, cred, err, who)
 }
@@ -103,7 +104,8 @@ func (l lookup) azdCLI(ctx context.Context) (helpers.Credential, error) {
 	case l.req.Choice.ClientID != "":
 		return helpers.Credential{}, l.absent("azd does not tell whether it is signed in as the configured client_id")
 	}
-	who := helpers.Credential{NoCache: home == ""}
+	// azd may use az's account in place of its own.
+	who := helpers.Credential{NoCache: home == "" || helpers.RelativePath(l.env, "AZD_CONFIG_DIR", "AZURE_CONFIG_DIR")}
 	if home != "" {
 		who.Identity = "azd account " + helpers.Line(home)
 	}

@@ -144,7 +144,7 @@ func TestAzdCLI(t *testing.T) {
 		l.program("azd", tool{Exit: 1, Stderr: `{"error":"AADSTS70043: The refresh token has expired. Trace ID: 1","message":"x"}`})
 		_, err := l.one(azdName, host, helpers.Choice{})
 		failed, ok := errors.AsType[*helpers.MintError](err)
-		if !ok || failed.Next != "azd auth login" || failed.Cause != "AADSTS70043: The refresh token has expired." {
+		if !ok || failed.Next != "azd auth login" || failed.Cause != "AADSTS70043: The refresh token has expired" {
 			t.Errorf("%+v", failed)
 		}
 	})

@@ -34,7 +34,10 @@ func TestRedirects(t *testing.T) {
 	for _, test := range tests {
 		t.Run(test.name, func(t *testing.T) {
 			var asked atomic.Int64
-			other := httptest.NewServer(http.HandlerFunc(func(http.ResponseWriter, *http.Request) { asked.Add(1) }))
+			other := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+				asked.Add(1)
+				w.WriteHeader(http.StatusForbidden)
+			}))
 			defer other.Close()
 			test.world.build(t)
 			cloud.Fail(cloudtest.Fault{Service: test.service, Status: http.StatusTemporaryRedirect,
