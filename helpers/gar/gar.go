@@ -103,10 +103,13 @@ func (s source) whole(ctx context.Context, token func(source, context.Context) (
 			Cause: "service_account is no e-mail address: " + helpers.Show(account), Next: "correct it in the configuration"}
 	}
 	found, err := token(s, ctx)
-	if err != nil || account == "" || isAccount(found.Identity, account) {
-		return found, err
+	if err == nil && account != "" && !isAccount(found.Identity, account) {
+		found, err = s.impersonate(ctx, found, account)
 	}
-	return s.impersonate(ctx, found, account)
+	if err == nil && helpers.RelativePath(s.env, varADC, varConfigDir) {
+		found.NoCache = true // by whichever source: it is not the first everywhere
+	}
+	return found, err
 }
 
 // isAccount reports whether an Identity is that service account already, by
