@@ -194,8 +194,12 @@ func sweep(path string) {
 }
 
 // lock takes the lock file at path, across processes, and returns what lets go
-// of it. The system lets go when the process ends, however it ends.
+// of it. The system lets go when the process ends, however it ends. A context
+// that is over before it begins is no other process's fault.
 func lock(ctx context.Context, path string) (unlock func(), err error) {
+	if err := ctx.Err(); err != nil {
+		return nil, &fileError{Path: path, Why: "was not locked, as no time was left", Err: err}
+	}
 	type answer struct {
 		file *lockedfile.File
 		err  error

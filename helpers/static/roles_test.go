@@ -169,6 +169,9 @@ func TestFileLockHeldElsewhere(t *testing.T) {
 	defer cancel()
 	failed(t, s.Put(ctx, address(t, "b.example"), login("u", "p")), s.Name(), "locked by another process")
 	holds(t, s, "a.example", "u", "p") // reading needs no lock
+	over, cancelled := context.WithCancel(t.Context())
+	cancelled()
+	failed(t, s.Put(over, address(t, "b.example"), login("u", "p")), s.Name(), "no time was left")
 	unlock()
 	put(t, s, "b.example", login("u", "p"))
 	var whole map[string]any
