@@ -38,11 +38,18 @@ func LoginExpiry(username, secret string, now time.Time) time.Time {
 // isShortLived reports whether only tools that store access tokens use this
 // user name: the AWS CLI, az, and gcloud in its several versions.
 func isShortLived(username string) bool {
-	switch username {
-	case "AWS", nullGUID, "oauth2accesstoken", "_token":
-		return true
-	}
-	return strings.HasPrefix(username, "_dcgcr_")
+	return username == nullGUID || isHourly(username)
+}
+
+// isHourly reports whether a login of this user name that tells no end is over
+// within hours of being stored. What az stores may be a registry's refresh
+// token without a readable end, which lives longer.
+func isHourly(username string) bool { return username == "AWS" || isGoogleToken(username) }
+
+// isGoogleToken reports whether gcloud stores access tokens under this user
+// name. They are opaque: none tells its end.
+func isGoogleToken(username string) bool {
+	return username == "oauth2accesstoken" || username == "_token" || strings.HasPrefix(username, "_dcgcr_")
 }
 
 // toldExpiry is the expiry that the secret itself carries, or zero.

@@ -17,6 +17,10 @@ type keychain struct {
 	env   *helpers.Env
 	name  string
 	notes notes
+	// keeps says that the program keeps what `docker login` stored, so that a
+	// token found in it may be of any age. The one that the configuration names
+	// for a registry may as well make a new one for each question.
+	keeps bool
 }
 
 func newKeychain(env *helpers.Env, name string) *keychain {
@@ -48,6 +52,10 @@ func (k *keychain) Get(ctx context.Context, a helpers.Address) (Login, error) {
 	}
 	if told := toldExpiry(login.Username, login.Secret.Reveal()); !told.IsZero() {
 		login.ExpiresAt = told // whoever stored it
+	}
+	if k.keeps && login.ExpiresAt.IsZero() && isHourly(login.Username) {
+		return Login{}, helpers.Absent(k.name, "the login for "+a.DockerKey()+" is a short-lived token of user "+
+			helpers.Show(login.Username)+", stored at an unknown time without regauth, and counts as expired")
 	}
 	return live(k.name, a, login, k.env.Now())
 }
@@ -192,7 +200,9 @@ func (k *keychain) List(ctx context.Context) (map[string]string, error) {
 	}
 	for key, user := range users {
 		n := find(key)
-		over := n.Username == user && Login{ExpiresAt: n.ExpiresAt}.expired(k.env.Now())
+		noted := n.Username == user && !n.ExpiresAt.IsZero()
+		over := noted && Login{ExpiresAt: n.ExpiresAt}.expired(k.env.Now()) ||
+			!noted && k.keeps && isGoogleToken(user)
 		if !isRegistry(key) || !n.ErasedAt.IsZero() || over {
 			delete(users, key)
 		}

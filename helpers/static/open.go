@@ -31,21 +31,28 @@ func Open(env *helpers.Env, chosen string) (Store, error) {
 	if chosen == plainName {
 		return newFile(env), nil
 	}
-	if chosen != "" {
-		return NewHelper(env, chosen)
+	name := strings.TrimPrefix(chosen, prefix)
+	if chosen == "" {
+		name = platform(env)
 	}
-	name := platform(env)
-	if name == plainName {
+	if name == plainName && chosen == "" {
 		return newFile(env), nil
 	}
 	if err := Loops(env, name); err != nil {
 		return nil, err
 	}
-	return &withFile{newKeychain(env, name), newFile(env)}, nil
+	k := newKeychain(env, name)
+	k.keeps = true
+	if chosen != "" {
+		return k, nil
+	}
+	return &withFile{k, newFile(env)}, nil
 }
 
 // NewHelper returns the store behind the program docker-credential-NAME, which
-// the configuration names. It fails as [Open] does.
+// the configuration names for a registry. It fails as [Open] does. Unlike in
+// the store that Open returns, a cloud's access token of unknown age is taken
+// for a new one, as the program may have made it for this answer.
 func NewHelper(env *helpers.Env, name string) (Store, error) {
 	name = strings.TrimPrefix(name, prefix)
 	if err := Loops(env, name); err != nil {
