@@ -94,15 +94,16 @@ func (f *file) login(key string, raw json.RawMessage) (Login, error) {
 // error of every other method before.
 func (f *file) Put(ctx context.Context, a helpers.Address, login Login) error {
 	login = kept(a, login)
-	raw, err := encode(record{
-		Username: login.Username, Secret: login.Secret.Reveal(), StoredAt: login.StoredAt, ExpiresAt: login.ExpiresAt,
-	})
-	if err != nil {
-		return asFailure(f.name, err)
-	}
+	key := a.DockerKey()
 	return asFailure(f.name, f.logs.update(ctx, true, func(entries map[string]json.RawMessage) (bool, error) {
-		entries[a.DockerKey()] = raw
-		return true, nil
+		if held, err := f.login(key, entries[key]); err == nil {
+			login = login.since(held, f.env.Now())
+		}
+		raw, err := encode(record{
+			Username: login.Username, Secret: login.Secret.Reveal(), StoredAt: login.StoredAt, ExpiresAt: login.ExpiresAt,
+		})
+		entries[key] = raw
+		return err == nil, err
 	}))
 }
 

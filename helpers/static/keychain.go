@@ -79,7 +79,7 @@ func (k *keychain) ask(ctx context.Context, a helpers.Address) (Login, error) {
 // Put implements [Store]. The expiry is noted first and a tombstone removed
 // last: whatever fails in between, no login outlives its end or its logout.
 func (k *keychain) Put(ctx context.Context, a helpers.Address, login Login) error {
-	login = kept(a, login)
+	login = k.again(ctx, a, kept(a, login))
 	key := a.DockerKey()
 	if !login.ExpiresAt.IsZero() {
 		err := k.notes.change(ctx, key, func(n *note) {
@@ -98,6 +98,28 @@ func (k *keychain) Put(ctx context.Context, a helpers.Address, login Login) erro
 			*n = note{}
 		}
 	}))
+}
+
+// again returns the login with the times noted about it, when the keychain
+// holds the same. It is asked only where a note is all that tells the expiry.
+func (k *keychain) again(ctx context.Context, a helpers.Address, login Login) Login {
+	if login.ExpiresAt.IsZero() || !toldExpiry(login.Username, login.Secret.Reveal()).IsZero() {
+		return login
+	}
+	find, err := k.notes.all()
+	if err != nil {
+		return login
+	}
+	noted := find(a.DockerKey())
+	if noted.Username != login.Username || !noted.ErasedAt.IsZero() {
+		return login
+	}
+	held, err := k.ask(ctx, a)
+	if err != nil {
+		return login
+	}
+	held.StoredAt, held.ExpiresAt = noted.StoredAt, noted.ExpiresAt
+	return login.since(held, k.env.Now())
 }
 
 // replace stores a login in place of any other user's. pass and the Secret

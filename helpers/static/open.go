@@ -137,6 +137,9 @@ func (s *withFile) Get(ctx context.Context, a helpers.Address) (Login, error) {
 
 // Put implements [Store].
 func (s *withFile) Put(ctx context.Context, a helpers.Address, login Login) error {
+	if older, err := s.file.Get(ctx, a); err == nil {
+		login = kept(a, login).since(older, s.env.Now())
+	}
 	if err := s.keychain.Put(ctx, a, login); err != nil {
 		return err
 	}

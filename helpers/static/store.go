@@ -23,6 +23,18 @@ func (l Login) expired(now time.Time) bool {
 	return !l.ExpiresAt.IsZero() && !now.Before(l.ExpiresAt)
 }
 
+// since returns the login with the times of the one that is held already, when
+// it is the same and still of use: storing a token again makes it no younger.
+// Of two expiries the earlier one holds, as the clock may have been set back.
+func (l Login) since(held Login, now time.Time) Login {
+	same := l.Username == held.Username && l.Secret.Reveal() == held.Secret.Reveal()
+	begun := l.ExpiresAt.IsZero() == held.ExpiresAt.IsZero() && !held.ExpiresAt.After(l.ExpiresAt)
+	if same && begun && !held.expired(now) {
+		l.StoredAt, l.ExpiresAt = held.StoredAt, held.ExpiresAt
+	}
+	return l
+}
+
 // Store keeps logins by address. A path in an address is not looked at: a login
 // is for a host. The keys of Docker's own web login (Address.WebLogin) are kept
 // apart from the registry's, and have no expiry.
@@ -32,7 +44,8 @@ type Store interface {
 	// Get returns the login for a, or an [*helpers.AbsentError] when there is
 	// none, or one that has expired or was erased.
 	Get(ctx context.Context, a helpers.Address) (Login, error)
-	// Put keeps the login for a in place of any other.
+	// Put keeps the login for a in place of any other. The same one that has not
+	// expired keeps its StoredAt and ExpiresAt.
 	Put(ctx context.Context, a helpers.Address, login Login) error
 	// Erase forgets the login for a. It returns nil when there was none, and a
 	// [*TombstoneError] when the keychain kept it but it is no longer used (once;
