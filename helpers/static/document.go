@@ -23,7 +23,8 @@ var errNoFolder = &fileError{
 	Next: "set HOME, or set REGAUTH_STORE to a keychain",
 }
 
-// corruptError says that a file is not what we wrote. It is not touched.
+// corruptError says that a file is not what we wrote. It is not touched before
+// the next login is stored, which moves it aside.
 type corruptError struct {
 	Path string
 	Why  string

@@ -5,6 +5,7 @@ package static
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"path/filepath"
 	"strings"
 	"time"
@@ -64,7 +65,7 @@ func (f *file) Plain() bool { return true }
 func (f *file) Get(_ context.Context, a helpers.Address) (Login, error) {
 	c, err := f.logs.read()
 	if err != nil {
-		return Login{}, asFailure(f.name, err)
+		return Login{}, f.failure(a.DockerKey(), err)
 	}
 	raw, found := c.entries[a.DockerKey()]
 	if !found {
@@ -72,7 +73,7 @@ func (f *file) Get(_ context.Context, a helpers.Address) (Login, error) {
 	}
 	login, err := f.login(a.DockerKey(), raw)
 	if err != nil {
-		return Login{}, asFailure(f.name, err)
+		return Login{}, f.failure(a.DockerKey(), err)
 	}
 	return live(f.name, a, login, f.env.Now())
 }
@@ -95,7 +96,7 @@ func (f *file) login(key string, raw json.RawMessage) (Login, error) {
 func (f *file) Put(ctx context.Context, a helpers.Address, login Login) error {
 	login = kept(a, login)
 	key := a.DockerKey()
-	return asFailure(f.name, f.logs.update(ctx, true, func(entries map[string]json.RawMessage) (bool, error) {
+	return f.failure(key, f.logs.update(ctx, true, func(entries map[string]json.RawMessage) (bool, error) {
 		if held, err := f.login(key, entries[key]); err == nil {
 			login = login.since(held, f.env.Now())
 		}
@@ -108,18 +109,25 @@ func (f *file) Put(ctx context.Context, a helpers.Address, login Login) error {
 }
 
 // Erase implements [Store].
-func (f *file) Erase(ctx context.Context, a helpers.Address) error {
+func (f *file) Erase(ctx context.Context, a helpers.Address) error { return f.drop(ctx, a, false) }
+
+// drop forgets a login, and moves a damaged file aside if it may.
+func (f *file) drop(ctx context.Context, a helpers.Address, aside bool) error {
 	key := a.DockerKey()
 	c, err := f.logs.read()
-	if err != nil {
-		return asFailure(f.name, err)
+	var corrupt *corruptError
+	if !aside || !errors.As(err, &corrupt) {
+		if err != nil {
+			return f.failure(key, err)
+		}
+		if _, found := c.entries[key]; !found {
+			return nil
+		}
 	}
-	if _, found := c.entries[key]; !found {
-		return nil
-	}
-	return asFailure(f.name, f.logs.update(ctx, false, func(entries map[string]json.RawMessage) (bool, error) {
+	return f.failure(key, f.logs.update(ctx, aside, func(entries map[string]json.RawMessage) (bool, error) {
+		_, found := entries[key]
 		delete(entries, key)
-		return true, nil
+		return found, nil
 	}))
 }
 
@@ -127,7 +135,7 @@ func (f *file) Erase(ctx context.Context, a helpers.Address) error {
 func (f *file) List(context.Context) (map[string]string, error) {
 	c, err := f.logs.read()
 	if err != nil {
-		return nil, asFailure(f.name, err)
+		return nil, f.failure("", err)
 	}
 	users := map[string]string{}
 	for key, raw := range c.entries {
@@ -137,4 +145,20 @@ func (f *file) List(context.Context) (map[string]string, error) {
 		}
 	}
 	return users, nil
+}
+
+// failure is [asFailure] for this store, whose name tells the file's path
+// already.
+func (f *file) failure(key string, err error) error {
+	var corrupt *corruptError
+	var spoilt *fileError
+	switch {
+	case errors.As(err, &corrupt):
+		err = &corruptError{Path: "it", Why: corrupt.Why}
+	case errors.As(err, &spoilt) && spoilt.Path == f.logs.path():
+		said := *spoilt
+		said.Path = "it"
+		err = &said
+	}
+	return asFailure(f.name, key, err)
 }

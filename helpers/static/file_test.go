@@ -126,10 +126,15 @@ func TestFileDamaged(t *testing.T) {
 				t.Fatal(err)
 			}
 			_, err := s.Get(t.Context(), address(t, "a.example"))
-			failed(t, err, s.Name(), w.loginsFile(), "damaged")
+			failed(t, err, s.Name(), "it is damaged", "`docker login a.example`, which moves the damaged file aside")
+			if n := strings.Count(err.Error(), "logins.json"); n != 1 {
+				t.Errorf("%v names the file %d times", err, n)
+			}
 			_, err = s.List(t.Context())
-			failed(t, err, s.Name(), "damaged")
-			failed(t, s.Erase(t.Context(), address(t, "a.example")), s.Name(), "damaged")
+			failed(t, err, s.Name(), "damaged", "`docker login`")
+			_, err = s.Get(t.Context(), address(t, helpers.HubKey))
+			failed(t, err, s.Name(), "damaged", "`docker login`")
+			failed(t, s.Erase(t.Context(), address(t, "a.example")), s.Name(), "damaged", "`docker login a.example`")
 			if text, _ := os.ReadFile(w.loginsFile()); string(text) != test.text {
 				t.Errorf("the damaged file was changed to %q", text)
 			}

@@ -37,7 +37,7 @@ func (k *keychain) Plain() bool { return false }
 func (k *keychain) Get(ctx context.Context, a helpers.Address) (Login, error) {
 	find, err := k.notes.all()
 	if err != nil {
-		return Login{}, asFailure(k.name, err)
+		return Login{}, asFailure(k.name, a.DockerKey(), err)
 	}
 	noted := find(a.DockerKey())
 	if !noted.ErasedAt.IsZero() {
@@ -86,13 +86,13 @@ func (k *keychain) Put(ctx context.Context, a helpers.Address, login Login) erro
 			n.Username, n.StoredAt, n.ExpiresAt = login.Username, login.StoredAt, login.ExpiresAt
 		})
 		if err != nil && toldExpiry(login.Username, login.Secret.Reveal()).IsZero() {
-			return asFailure(k.name, err)
+			return asFailure(k.name, key, err)
 		}
 	}
 	if err := k.replace(ctx, key, login); err != nil {
 		return err
 	}
-	return asFailure(k.name, k.notes.change(ctx, key, func(n *note) {
+	return asFailure(k.name, key, k.notes.change(ctx, key, func(n *note) {
 		n.ErasedAt = time.Time{}
 		if login.ExpiresAt.IsZero() {
 			*n = note{}
@@ -210,7 +210,7 @@ func (k *keychain) bury(ctx context.Context, key string, refused *helpers.MintEr
 func (k *keychain) List(ctx context.Context) (map[string]string, error) {
 	find, err := k.notes.all()
 	if err != nil {
-		return nil, asFailure(k.name, err)
+		return nil, asFailure(k.name, "", err)
 	}
 	p := newProgram(ctx, k.env, k.name)
 	users, err := client.List(p.start)

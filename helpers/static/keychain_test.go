@@ -6,7 +6,6 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
-	"fmt"
 	"os"
 	"strings"
 	"testing"
@@ -240,7 +239,7 @@ func TestKeychainNotesUnreadable(t *testing.T) {
 		t.Fatal(err)
 	}
 	_, err := s.Get(t.Context(), address(t, "a.example"))
-	failed(t, err, "fake", path, "damaged")
+	failed(t, err, "fake", path, "damaged", "`docker login a.example`, which moves the damaged file aside")
 	put(t, s, "a.example", login("u", "p2"))
 	holds(t, s, "a.example", "u", "p2")
 	if got := files(t, w.data()); len(got) != 3 {
@@ -312,63 +311,6 @@ func TestKeychainExpiry(t *testing.T) {
 		put(t, s, "a.example", login("u", "p"))
 		holds(t, s, "a.example", "u", "p")
 	})
-}
-
-// TestKeychainShortLivedOfUnknownAge: a cloud's token from before regauth was
-// installed must not stand in the way of a new one for ever.
-func TestKeychainShortLivedOfUnknownAge(t *testing.T) {
-	w, s := fakeStore(t)
-	delegate, err := NewHelper(w.env, "fake")
-	if err != nil {
-		t.Fatal(err)
-	}
-	exp := func(after time.Duration) string {
-		return jwt(`{"alg":"RS256"}`, fmt.Sprintf(`{"exp":%d}`, w.now.Add(after).Unix()))
-	}
-	for i, test := range []struct {
-		name, user, secret string
-		kept, listed, made bool // made: answered by a helper of the configuration
-	}{
-		{"AWS", "AWS", "opaque", false, true, true},
-		{"AWS that tells a later end", "AWS", ecrPassword(w.now.Add(time.Hour).Unix()), true, true, true},
-		{"Google", "oauth2accesstoken", "ya29.a", false, false, true},
-		{"Google, old", "_token", "ya29.a", false, false, true},
-		{"Google, older", "_dcgcr_1_0_0_token", "ya29.a", false, false, true},
-		{"Google key", "_json_key", "{}", true, true, true},
-		{"null GUID, opaque", nullGUID, "opaque", true, true, true},
-		{"null GUID, live", nullGUID, exp(time.Hour), true, true, true},
-		{"null GUID, over", nullGUID, exp(-time.Hour), false, true, false},
-		{"token, opaque", "<token>", "opaque", true, true, true},
-		{"token, over", "<token>", exp(-time.Hour), false, true, false},
-		{"a person", "bob", "hunter2", true, true, true},
-	} {
-		t.Run(test.name, func(t *testing.T) {
-			host := fmt.Sprintf("r%d.example", i)
-			w.elsewhere(t, host, test.user, test.secret)
-			want := func(s Store, kept bool) {
-				t.Helper()
-				if kept {
-					holds(t, s, host, test.user, test.secret)
-				} else {
-					holds(t, s, host, "", "")
-				}
-			}
-			want(s, test.kept)
-			want(delegate, test.made)
-			listed, err := s.List(t.Context())
-			if _, found := listed[host]; err != nil || found != test.listed {
-				t.Errorf("listed %v, %v; want %v", found, err, test.listed)
-			}
-			_, err = s.Get(t.Context(), address(t, host))
-			if !test.kept && (err == nil || !strings.Contains(err.Error(), "expired")) {
-				t.Errorf("%v does not say that it expired", err)
-			}
-			short := login(test.user, test.secret) // stored again, through us
-			short.StoredAt, short.ExpiresAt = w.now, LoginExpiry(test.user, test.secret, w.now)
-			put(t, s, host, short)
-			want(s, test.made)
-		})
-	}
 }
 
 // TestKeychainListsRegistriesOnly: what is listed must be found again by Get.

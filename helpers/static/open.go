@@ -143,7 +143,7 @@ func (s *withFile) Put(ctx context.Context, a helpers.Address, login Login) erro
 	if err := s.keychain.Put(ctx, a, login); err != nil {
 		return err
 	}
-	if err := s.file.Erase(ctx, a); err != nil {
+	if err := s.file.drop(ctx, a, true); err != nil {
 		// The keychain answers first, so the older login is only litter.
 		s.env.Log.Debug("an older login stays in the plain file", "why", helpers.Line(err.Error()))
 	}

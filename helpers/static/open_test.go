@@ -154,9 +154,13 @@ func TestPlatformKeychainBesideOlderFile(t *testing.T) {
 	if err := os.WriteFile(w.loginsFile(), []byte("damaged"), 0o600); err != nil {
 		t.Fatal(err)
 	}
+	failed(t, s.Erase(t.Context(), address(t, "e.example")), older.Name(), "damaged", "docker login e.example", "aside")
 	put(t, s, "e.example", login("e", "5"))
 	holds(t, s, "e.example", "e", "5")
-	failed(t, s.Erase(t.Context(), address(t, "e.example")), older.Name(), "damaged")
+	holds(t, s, "c.example", "", "") // no longer an error
+	if text, err := os.ReadFile(w.loginsFile() + ".corrupt-1"); err != nil || string(text) != "damaged" {
+		t.Errorf("moved aside: %q, %v", text, err)
+	}
 }
 
 func TestLoops(t *testing.T) {

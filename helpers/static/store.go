@@ -109,16 +109,25 @@ func isRegistry(key string) bool {
 	return err == nil && a.WebLogin == "" && a.DockerKey() == key
 }
 
-// asFailure makes err a *helpers.MintError of the named store.
-func asFailure(store string, err error) error {
+// asFailure makes err a *helpers.MintError of the named store. key is the
+// login's that was asked for, if any.
+func asFailure(store, key string, err error) error {
 	var failed *helpers.MintError
 	if err == nil || errors.As(err, &failed) {
 		return err
 	}
 	failed = &helpers.MintError{Source: store, Cause: helpers.Line(err.Error()), Err: err}
 	var file *fileError
-	if errors.As(err, &file) {
+	var corrupt *corruptError
+	switch {
+	case errors.As(err, &file):
 		failed.Next = file.Next
+	case errors.As(err, &corrupt):
+		login := "docker login"
+		if key != "" && key != helpers.HubKey {
+			login += " " + key
+		}
+		failed.Next = "sign in again with `" + login + "`, which moves the damaged file aside"
 	}
 	return failed
 }
