@@ -14,8 +14,12 @@ import (
 // somebody is comes near.
 const maxFile = 4 << 20
 
-// errNotRegular says that a path names a pipe, a device or a folder, which may
-// never end or never answer.
+// ErrPipe says that a path names a pipe or socket. Libraries that read files
+// themselves wait there for ever, so that they must not be started.
+var ErrPipe = errors.New("is a pipe, not a file")
+
+// errNotRegular says that a path names a device or a folder, which may never
+// end.
 var errNotRegular = errors.New("is no regular file")
 
 // readFile reads a regular file whole. It neither waits for whoever might write
@@ -30,6 +34,9 @@ func readFile(path string) ([]byte, error) {
 	info, err := f.Stat()
 	if err != nil {
 		return nil, err //nolint:wrapcheck // a PathError as well
+	}
+	if info.Mode()&(fs.ModeNamedPipe|fs.ModeSocket) != 0 {
+		return nil, &fs.PathError{Op: "read", Path: path, Err: ErrPipe}
 	}
 	if !info.Mode().IsRegular() {
 		return nil, &fs.PathError{Op: "read", Path: path, Err: errNotRegular}

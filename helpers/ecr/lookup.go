@@ -89,6 +89,9 @@ func keysEnd(keys aws.Credentials) time.Time {
 
 // identify finds out who is to ask, and how to say so.
 func (l lookup) identify(ctx context.Context) (*identity, error) {
+	if err := l.pipes(); err != nil {
+		return nil, err
+	}
 	id, err := l.load(ctx)
 	if err != nil {
 		return nil, err

@@ -72,6 +72,17 @@ func (l lookup) unfitKeys(p place) error {
 	return nil
 }
 
+// pipes refuses a configuration that the SDK would wait for, past any deadline.
+func (l lookup) pipes() error {
+	for _, file := range sharedFiles(l.env) {
+		if _, err := l.env.ReadFile(file); errors.Is(err, helpers.ErrPipe) {
+			return &helpers.MintError{Source: l.name, Err: err, Cause: helpers.Show(file) + " is a pipe, and no AWS configuration",
+				Next: "check AWS_CONFIG_FILE and AWS_SHARED_CREDENTIALS_FILE"}
+		}
+	}
+	return nil
+}
+
 // configFailed judges an error of the SDK's configuration itself.
 func (l lookup) configFailed(ctx context.Context, err error) error {
 	name, variable := profileName(l.req)
