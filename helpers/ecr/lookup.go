@@ -276,8 +276,8 @@ func (l lookup) watchProcess(id *identity) {
 func profileRole(profile *config.SharedConfig) func(*stscreds.AssumeRoleOptions) {
 	return func(o *stscreds.AssumeRoleOptions) {
 		o.RoleSessionName, o.Duration = profile.RoleSessionName, roleSession
-		if own := profile.RoleDurationSeconds; own != nil && *own > 15*time.Minute {
-			o.Duration = *own
+		if own := profile.RoleDurationSeconds; own != nil {
+			o.Duration = max(*own, 15*time.Minute) // the shortest that STS gives
 		}
 		if profile.ExternalID != "" {
 			o.ExternalID = aws.String(profile.ExternalID)

@@ -152,14 +152,14 @@ func TestRoleBehindAProcess(t *testing.T) {
 	a := world{env: map[string]string{"AWS_PROFILE": "ci"},
 		files: map[string]string{"keys.json": `{"Version":1,"AccessKeyId":"` + keyID + `","SecretAccessKey":"` + secret + `"}`},
 		config: "[profile tool]\ncredential_process = " + printKeys + "\n[profile middle]\nsource_profile = tool\nrole_arn = " + machineRole +
-			"\n[profile ci]\nsource_profile = middle\nrole_arn = " + roleARN + "\nexternal_id = us\nduration_seconds = 1800\n"}.build(t)
+			"\n[profile ci]\nsource_profile = middle\nrole_arn = " + roleARN + "\nexternal_id = us\nduration_seconds = 900\n"}.build(t)
 	a.AddRole(cloudtest.AWSRole{ARN: machineRole, Trusts: []string{user.ARN()}})
 	a.AddRole(cloudtest.AWSRole{ARN: roleARN, Trusts: []string{machineRole}, ExternalID: "us"})
 	c := mint(t, helpers.Choice{})
 	if got := served(); got != "sts/AssumeRole/200 sts/AssumeRole/200 ecr/GetAuthorizationToken/200" {
 		t.Errorf("asked %s", got)
 	}
-	if left := time.Until(c.ExpiresAt); left > 31*time.Minute {
+	if left := time.Until(c.ExpiresAt); left > 16*time.Minute {
 		t.Errorf("%v left", left)
 	}
 }
