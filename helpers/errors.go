@@ -57,7 +57,7 @@ func IsAbsent(err error) bool {
 }
 
 // CheckSecret finds the faults that a secret from a variable or a store has
-// when it was never filled in: empty, an unexpanded $NAME, ${…}, $(…), {{…}} or
+// when it was never filled in: empty, an unexpanded $A_NAME, ${…}, $(…), {{…}} or
 // %…%, the mask of a CI system. It returns what is wrong, or "". Surrounding white space is
 // not a fault (trim it before use), nor are line breaks inside (a JSON key has
 // them).
@@ -78,10 +78,12 @@ func CheckSecret(value string) string {
 }
 
 // isVariable reports whether text is $NAME, as a shell and GitLab's CI write a
-// variable.
+// variable that they did not know. Only a name as CI variables have them counts
+// (POSIX "Environment Variables": capitals, digits and the underscore, here at
+// least one of each of the first and the last): a password may begin with a
+// dollar sign, and Quay's user name $oauthtoken does.
 func isVariable(text string) bool {
 	name, found := strings.CutPrefix(text, "$")
-	return found && name != "" && strings.IndexFunc(name, func(r rune) bool {
-		return (r < 'a' || r > 'z') && (r < 'A' || r > 'Z') && (r < '0' || r > '9') && r != '_'
-	}) < 0
+	return found && strings.Contains(strings.Trim(name, "_"), "_") &&
+		strings.Trim(name, "ABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_") == ""
 }
